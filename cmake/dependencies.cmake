@@ -1,0 +1,27 @@
+# Everything comes from Debian 12 by find_package or pkg-config; nothing is vendored.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(spdlog 1.10 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(doctest 2.4 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
+pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing>=2.3)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+# llhttp: an installed library >= 9.2.1, else the C sources of Debian's node-llhttp (8.1.0) in strict mode. Without
+# strict mode 8.1.0 takes "5\r\nhelloXX0\r\n\r\n" for a whole chunked message.
+pkg_check_modules(libllhttp QUIET IMPORTED_TARGET libllhttp>=9.2.1)
+if(libllhttp_FOUND)
+  add_library(llhttp ALIAS PkgConfig::libllhttp)
+else()
+  find_path(LLHTTP_SOURCE_DIR llhttp.c PATHS /usr/share/llhttp REQUIRED)
+  find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS /usr/share/include/llhttp REQUIRED)
+  add_library(llhttp STATIC ${LLHTTP_SOURCE_DIR}/llhttp.c ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c)
+  target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
+  target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+  target_compile_options(llhttp PRIVATE -w)
+endif()

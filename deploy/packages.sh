@@ -1,0 +1,76 @@
+#!/bin/sh
+# The one place that lists the Debian packages ringdrop needs.
+#
+#   sh deploy/packages.sh LIST...        LIST: build, run, test, ci
+#
+# Installs what is missing, as root or by sudo; when nothing is, it asks dpkg alone and takes no time.
+set -eu
+
+build='g++ cmake ninja-build ccache pkg-config liburing-dev libsqlite3-dev node-llhttp nlohmann-json3-dev doctest-dev
+  libtomlplusplus-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev libxxhash-dev'
+run='curl'
+test='curl wget aria2 python3 procps git'
+# llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
+ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
+
+say() { echo "packages.sh: $*" >&2; }
+
+[ $# -gt 0 ] || { say 'give a list: build, run, test or ci'; exit 64; }
+wanted=
+for list in "$@"; do
+  case $list in
+    build) wanted="$wanted $build" ;;
+    run) wanted="$wanted $run" ;;
+    test) wanted="$wanted $test" ;;
+    ci) wanted="$wanted $ci" ;;
+    *) say "no list is called $list: build, run, test or ci"; exit 64 ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+  say 'this is no Debian: going on, and hoping that it has what these Debian packages bring:'
+  echo "$wanted" | xargs >&2
+  exit 0
+fi
+
+# dpkg-query fails when a package is unknown to it, which is what we ask.
+# shellcheck disable=SC2086  # the list is to be split
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $wanted 2>/dev/null || true)
+missing=
+for package in $wanted; do
+  case "
+$installed
+" in
+    *"
+$package installed
+"*) ;;
+    *) missing="$missing $package" ;;
+  esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+  as_root=
+elif command -v sudo >/dev/null; then
+  as_root=sudo
+else
+  say "missing:$missing"
+  say 'neither root nor sudo here. As root, run:'
+  say "  apt-get install --no-install-recommends$missing"
+  exit 1
+fi
+
+say "installing$missing"
+# `env`, since sudo drops the variable otherwise. Another apt at work (a fresh cloud machine's own) is waited for.
+apt() {
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null
+}
+# Quiet while all is well; the whole story when not.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086  # the list is to be split
+if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&1; then
+  cat "$log" >&2
+  say "apt-get could not install$missing"
+  exit 1
+fi
