@@ -1,0 +1,155 @@
+#include "io/blocking_calls.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <netinet/tcp.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+namespace ringdrop::io {
+namespace {
+
+constexpr long kXfsMagic = 0x58465342;  // not in linux/magic.h of Debian 12
+
+int32_t list_directory(int fd, std::vector<std::string>& names) {
+  names.clear();
+  // The stream takes its descriptor along when it closes; a duplicate shares the position: rewind.
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return -errno;
+  DIR* const stream = fdopendir(copy);
+  if (stream == nullptr) {
+    const int error = errno;
+    close(copy);
+    return -error;
+  }
+  rewinddir(stream);
+  errno = 0;
+  while (const dirent* entry = readdir(stream)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  const int error = errno;
+  closedir(stream);
+  return -error;
+}
+
+std::string type_name(long magic) {
+  switch (magic) {
+    case EXT4_SUPER_MAGIC:
+      return "ext4";
+    case kXfsMagic:
+      return "xfs";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case RAMFS_MAGIC:
+      return "ramfs";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlay";
+    case NFS_SUPER_MAGIC:
+      return "nfs";
+    case FUSE_SUPER_MAGIC:
+      return "fuse";
+    default:
+      return fmt::format("{:#x}", static_cast<unsigned long>(magic));
+  }
+}
+
+int32_t file_system(int fd, FileSystemStatus& status) {
+  struct statfs info{};
+  if (fstatfs(fd, &info) != 0) return -errno;
+  const auto block = static_cast<uint64_t>(info.f_frsize > 0 ? info.f_frsize : info.f_bsize);
+  status.free_bytes = info.f_bavail * block;
+  status.total_bytes = info.f_blocks * block;
+  status.type = type_name(info.f_type);
+  return 0;
+}
+
+int32_t file_status(int fd, FileStatus& status) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0) return -errno;
+  status.size_bytes = static_cast<uint64_t>(info.st_size);
+  status.regular = S_ISREG(info.st_mode);
+  return 0;
+}
+
+}  // namespace
+
+bool is_blocking_call(Op op) {
+  return op == Op::truncate || op == Op::stat || op == Op::list_directory || op == Op::file_system || op == Op::lock;
+}
+
+void BlockingCall::run() noexcept {
+  const Request& request = operation_.request;
+  switch (request.op) {
+    case Op::truncate:
+      result_ = ftruncate(request.fd, static_cast<off_t>(request.length)) == 0 ? 0 : -errno;
+      break;
+    case Op::stat:
+      result_ = file_status(request.fd, *request.file_status);
+      break;
+    case Op::list_directory:
+      result_ = list_directory(request.fd, *request.names);
+      break;
+    case Op::lock:
+      result_ = flock(request.fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
+      break;
+    case Op::file_system:
+      result_ = file_system(request.fd, *request.file_system_status);
+      break;
+    default:
+      result_ = -ENOSYS;
+  }
+}
+
+Result<int> listen_socket(const Address& address) {
+  const int family = address.generic.sa_family;
+  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(error_from_errno(errno, "socket"));
+  const int on = 1;
+  if (family == AF_UNIX) {
+    // A socket file that a crashed server left behind is nobody's: one that still answers is.
+    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    // Connecting to a file of another kind is refused as well: that one is somebody's.
+    struct stat file{};
+    if (probe >= 0 && connect(probe, &address.generic, address.length) != 0 && errno == ECONNREFUSED &&
+        lstat(address.unix_path.sun_path, &file) == 0 && S_ISSOCK(file.st_mode)) {
+      unlink(address.unix_path.sun_path);
+    }
+    if (probe >= 0) close(probe);
+  } else {
+    // Not SO_REUSEPORT: a second server would bind the same port in silence.
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    // Accepted sockets inherit it.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  const char* tried = "bind";
+  if (bind(fd, &address.generic, address.length) == 0) {
+    // Who may connect is for the directory to say: a proxy is another user.
+    if (family == AF_UNIX) chmod(address.unix_path.sun_path, 0666);
+    tried = "listen";
+    if (listen(fd, SOMAXCONN) == 0) return fd;
+  }
+  const int error = errno;
+  close(fd);
+  return std::unexpected(error_from_errno(error, tried));
+}
+
+Address socket_address(int fd) {
+  Address address;
+  socklen_t length = sizeof(sockaddr_un);
+  if (getsockname(fd, &address.generic, &length) == 0) address.length = length;
+  return address;
+}
+
+}  // namespace ringdrop::io

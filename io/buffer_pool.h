@@ -1,0 +1,115 @@
+// The memory of one loop's transfers: aligned buffers in two sizes under one budget, so that memory follows the
+// configuration and not the number of clients.
+//
+// The budget is mapped at once and becomes resident slab by slab, when first used. A slab of 4 MiB holds two large or
+// 256 small buffers and is registered with the ring where that is possible. At most half of the slabs are lent as large
+// buffers; uploads may hold at most three quarters of the budget, so that a download (and a request's head) always
+// finds a buffer however many uploads there are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "io/event_loop.h"
+#include "io/task.h"
+#include "io/wait_list.h"
+
+namespace ringdrop::io {
+
+inline constexpr std::size_t kSmallBufferBytes = 16 * kKiB;
+inline constexpr std::size_t kLargeBufferBytes = 2 * kMiB;
+inline constexpr std::size_t kSlabBytes = 4 * kMiB;
+// What O_DIRECT asks of memory, offset and length on every disk of today.
+inline constexpr std::size_t kDirectAlignment = 4 * kKiB;
+static_assert(kSlabBytes % kLargeBufferBytes == 0 && kSlabBytes % kSmallBufferBytes == 0);
+static_assert(kSmallBufferBytes % kDirectAlignment == 0);
+
+class BufferPool;
+
+// A leased piece of the pool; goes back when it is destroyed.
+class Buffer {
+ public:
+  Buffer(Buffer&& other) noexcept
+      : pool_(std::exchange(other.pool_, nullptr)),
+        memory_(other.memory_),
+        slab_(other.slab_),
+        upload_(other.upload_),
+        fixed_(other.fixed_) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(pool_, other.pool_);
+    std::swap(memory_, other.memory_);
+    std::swap(slab_, other.slab_);
+    std::swap(upload_, other.upload_);
+    std::swap(fixed_, other.fixed_);
+    return *this;
+  }
+  ~Buffer();
+
+  MutableBytes bytes() const { return memory_; }
+  std::byte* data() const { return memory_.data(); }
+  std::size_t size() const { return memory_.size(); }
+  // The registered slot, or kNoFixedBuffer.
+  int fixed_buffer() const { return fixed_; }
+
+ private:
+  friend class BufferPool;
+  Buffer(BufferPool& pool, MutableBytes memory, unsigned slab, bool upload, int fixed)
+      : pool_(&pool), memory_(memory), slab_(slab), upload_(upload), fixed_(fixed) {}
+
+  BufferPool* pool_;
+  MutableBytes memory_;
+  unsigned slab_;
+  bool upload_;
+  int fixed_;
+};
+
+class BufferPool {
+ public:
+  // Who asks: uploads leave a quarter of the budget to everybody else.
+  enum class Use : uint8_t { upload, other };
+
+  // `budget_bytes` is rounded down to slabs; at least 4 of them. The loop outlives the pool, the pool its buffers.
+  BufferPool(EventLoop& loop, uint64_t budget_bytes);
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  // A small buffer, first come, first served. timed_out, cancelled.
+  Task<Result<Buffer>> small(Use use, TimePoint deadline, std::stop_token stop);
+  // At once or not at all.
+  std::optional<Buffer> try_small(Use use);
+  std::optional<Buffer> try_large(Use use);
+
+  uint64_t budget_bytes() const { return slabs_.size() * kSlabBytes; }
+  uint64_t lent_bytes() const { return lent_bytes_; }
+
+ private:
+  friend class Buffer;
+  struct Slab {
+    std::size_t piece_bytes = 0;        // 0: not divided
+    std::vector<uint16_t> free_pieces;  // indices; the last is taken next
+    bool mapped_before = false;         // registration was tried
+    int fixed = -1;
+  };
+
+  std::optional<Buffer> take(Use use, std::size_t piece_bytes);
+  std::optional<unsigned> slab_for(std::size_t piece_bytes);
+  void divide(unsigned slab, std::size_t piece_bytes);
+  void give_back(Buffer& buffer);
+
+  EventLoop& loop_;
+  std::byte* memory_;
+  std::vector<Slab> slabs_;
+  std::size_t large_slabs_ = 0;
+  uint64_t lent_bytes_ = 0;
+  uint64_t upload_bytes_ = 0;
+  WaitList upload_waiters_;
+  WaitList other_waiters_;
+};
+
+}  // namespace ringdrop::io

@@ -1,0 +1,147 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+
+namespace ringdrop::io {
+namespace {
+
+Request file_request(Op op, int fd) {
+  Request request;
+  request.op = op;
+  request.fd = fd;
+  return request;
+}
+
+Request path_request(Op op, int directory, const char* path, int flags) {
+  Request request = file_request(op, directory);
+  request.path = path;
+  request.flags = flags;
+  return request;
+}
+
+Request transfer_request(Op op, int fd, Bytes bytes, uint64_t offset, int fixed_buffer) {
+  Request request = file_request(op, fd);
+  request.data = const_cast<std::byte*>(bytes.data());
+  request.bytes = bytes.size();
+  request.offset = offset;
+  request.fixed_buffer = fixed_buffer;
+  return request;
+}
+
+int open_flags(OpenMode mode) {
+  switch (mode) {
+    case OpenMode::read:
+      return O_RDONLY;
+    case OpenMode::read_write:
+      return O_RDWR;
+    case OpenMode::open_or_create:
+      return O_RDWR | O_CREAT;
+    case OpenMode::create:
+      return O_RDWR | O_CREAT | O_EXCL;
+    case OpenMode::direct_write:
+      return O_WRONLY | O_DIRECT;
+  }
+  return O_RDONLY;
+}
+
+}  // namespace
+
+Pending<std::size_t> File::read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer) {
+  return {loop_, "read", transfer_request(Op::read, fd_.get(), into, offset, fixed_buffer)};
+}
+
+Pending<std::size_t> File::write_some_at(Bytes bytes, uint64_t offset, int fixed_buffer) {
+  return {loop_, "write", transfer_request(Op::write, fd_.get(), bytes, offset, fixed_buffer)};
+}
+
+Task<Result<>> File::write_all_at(Bytes bytes, uint64_t offset, int fixed_buffer) {
+  while (!bytes.empty()) {
+    const Result<std::size_t> written = co_await write_some_at(bytes, offset, fixed_buffer);
+    if (!written) co_return std::unexpected(written.error());
+    // A device that takes nothing and reports no error would be asked for ever.
+    if (*written == 0) co_return fail(Errc::system, "write");
+    bytes = bytes.subspan(*written);
+    offset += *written;
+  }
+  co_return Result<>{};
+}
+
+Pending<void> File::sync_data() {
+  return {loop_, "fdatasync", file_request(Op::sync_data, fd_.get())};
+}
+
+Pending<void> File::write_behind(uint64_t offset, uint64_t length) {
+  Request request = file_request(Op::write_behind, fd_.get());
+  request.offset = offset;
+  request.length = length;
+  return {loop_, "sync_file_range", request};
+}
+
+Pending<void> File::allocate(uint64_t offset, uint64_t length) {
+  Request request = file_request(Op::allocate, fd_.get());
+  request.offset = offset;
+  request.length = length;
+  return {loop_, "fallocate", request};
+}
+
+Pending<void> File::truncate(uint64_t length) {
+  Request request = file_request(Op::truncate, fd_.get());
+  request.length = length;
+  return {loop_, "ftruncate", request};
+}
+
+Pending<void> File::lock() {
+  return {loop_, "flock", file_request(Op::lock, fd_.get())};
+}
+
+Pending<void> File::stat(FileStatus& status) {
+  Request request = file_request(Op::stat, fd_.get());
+  request.file_status = &status;
+  return {loop_, "statx", request};
+}
+
+Pending<OwnedFd> Directory::open_file(const char* name, OpenMode mode) const {
+  return {loop_, "open", path_request(Op::open, fd_.get(), name, open_flags(mode))};
+}
+
+Pending<OwnedFd> Directory::open_directory(const char* name) const {
+  return {loop_, "open", path_request(Op::open, fd_.get(), name, O_RDONLY | O_DIRECTORY)};
+}
+
+Pending<void> Directory::make_directory(const char* name) const {
+  return {loop_, "mkdir", path_request(Op::make_directory, fd_.get(), name, 0)};
+}
+
+Pending<void> Directory::remove_file(const char* name) const {
+  return {loop_, "unlink", path_request(Op::unlink, fd_.get(), name, 0)};
+}
+
+Pending<void> Directory::remove_directory(const char* name) const {
+  return {loop_, "rmdir", path_request(Op::unlink, fd_.get(), name, AT_REMOVEDIR)};
+}
+
+Pending<void> Directory::list(std::vector<std::string>& names) const {
+  Request request = file_request(Op::list_directory, fd_.get());
+  request.names = &names;
+  return {loop_, "getdents", request};
+}
+
+Pending<void> Directory::sync() const {
+  return {loop_, "fsync", file_request(Op::sync_all, fd_.get())};
+}
+
+Pending<void> Directory::file_system(FileSystemStatus& status) const {
+  Request request = file_request(Op::file_system, fd_.get());
+  request.file_system_status = &status;
+  return {loop_, "fstatfs", request};
+}
+
+Pending<OwnedFd> open_root_directory(EventLoop& loop, const char* path) {
+  return {loop, "open", path_request(Op::open, AT_FDCWD, path, O_RDONLY | O_DIRECTORY)};
+}
+
+Pending<void> make_root_directory(EventLoop& loop, const char* path) {
+  return {loop, "mkdir", path_request(Op::make_directory, AT_FDCWD, path, 0)};
+}
+
+}  // namespace ringdrop::io

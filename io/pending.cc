@@ -1,0 +1,42 @@
+#include "io/pending.h"
+
+namespace ringdrop::io {
+
+bool PendingBase::await_ready() {
+  if (!stop_ || !stop_->stop_requested()) return false;
+  cancelled_because_ = Errc::cancelled;
+  return true;
+}
+
+void PendingBase::await_suspend(std::coroutine_handle<> coroutine) {
+  coroutine_ = coroutine;
+  loop_.ring().submit(*this);
+  if (deadline_ != kNever) loop_.timers().arm(*this, deadline_);
+  if (stop_ && stop_->stop_possible()) on_stop_.emplace(*stop_, Stop{this});
+}
+
+void PendingBase::cancel(Errc why) noexcept {
+  if (cancelled_because_) return;
+  cancelled_because_ = why;
+  loop_.ring().cancel(*this);
+}
+
+void PendingBase::complete(int32_t result) noexcept {
+  if (result == -EINTR && !cancelled_because_) {
+    loop_.ring().submit(*this);
+    return;
+  }
+  result_ = result;
+  loop_.timers().disarm(*this);
+  on_stop_.reset();
+  coroutine_.resume();
+}
+
+Result<int32_t> PendingBase::finish() {
+  if (result_ >= 0) return result_;
+  const bool gave_up = result_ == -ECANCELED || result_ == -EINTR;
+  if (gave_up && cancelled_because_) return fail(*cancelled_because_, name_);
+  return std::unexpected(error_from_errno(-result_, name_));
+}
+
+}  // namespace ringdrop::io

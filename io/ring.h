@@ -1,0 +1,48 @@
+// The one seam to the outside: everything that the program asks of kernel, clock and chance goes through a Ring. Two
+// implementations: UringRing (io_uring) and tests/sim's SimRing (a deterministic world).
+//
+// A ring belongs to one loop and one thread; only wake() and complete_from_thread() may be called from others.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "io/clock.h"
+#include "io/error.h"
+#include "io/operation.h"
+
+namespace ringdrop::io {
+
+class Ring {
+ public:
+  virtual ~Ring() = default;
+
+  // Takes the operation on; its completion comes in a later turn(), never from inside submit(). The operation and all
+  // that its request points to stay alive until then: there is no way to take them back early.
+  virtual void submit(Operation& operation) = 0;
+  // Asks for an early end. The completion still comes: -ECANCELED, a partial count, or the full result.
+  virtual void cancel(Operation& operation) = 0;
+  // Gives a descriptor back, without a completion. Cancels nothing: await what is in flight on it first.
+  virtual void close(int fd) = 0;
+
+  // Hands over what was submitted, waits for a completion, a wake() or `until`, and calls complete() of what is done.
+  virtual void turn(TimePoint until) = 0;
+  // Any thread: ends a turn()'s wait.
+  virtual void wake() = 0;
+  // Any thread: turn() will call `completion`.complete(result). How a worker lane reports.
+  virtual void complete_from_thread(Completion& completion, int32_t result) = 0;
+
+  virtual TimePoint now() = 0;
+  virtual EpochMs epoch_ms() = 0;
+  // Cryptographically strong random bytes (getrandom).
+  virtual void random(MutableBytes out) = 0;
+
+  // A bound and listening socket. Immediate; used at start only. A stale Unix socket file is replaced. system: errno.
+  virtual Result<int> listen(const Address& address) = 0;
+  // The address a socket is bound to (what port 0 became).
+  virtual Address local_address(int fd) = 0;
+  // Registers memory as fixed buffer `slot`; false: not possible, go on without.
+  virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;
+};
+
+}  // namespace ringdrop::io

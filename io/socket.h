@@ -1,0 +1,56 @@
+// Stream sockets: a Listener that accepts and a connected Socket. Nothing here buffers.
+#pragma once
+
+#include <cstddef>
+#include <stop_token>
+
+#include "base/bytes.h"
+#include "io/address.h"
+#include "io/event_loop.h"
+#include "io/owned_fd.h"
+#include "io/pending.h"
+
+namespace ringdrop::io {
+
+class Socket {
+ public:
+  // Takes the descriptor, which may have been accepted on another loop.
+  Socket(EventLoop& loop, OwnedFd fd) : loop_(loop), fd_(std::move(fd)) {}
+  Socket(Socket&&) = default;
+
+  // One to into.size() bytes; 0: the peer has ended its half. closed, timed_out, cancelled.
+  Pending<std::size_t> receive_some(MutableBytes into, TimePoint deadline, const std::stop_token& stop);
+  // All of `into`; fewer bytes when the peer ended, the deadline passed or a stop came after some had arrived (0: ended
+  // before any). timed_out and cancelled only when none had arrived.
+  Pending<std::size_t> receive_all(MutableBytes into, TimePoint deadline, const std::stop_token& stop);
+  // All of `first`, then all of `second`, in one call to the kernel; fewer bytes when the deadline or a stop cut it.
+  Pending<std::size_t> send_all(Bytes first, Bytes second, TimePoint deadline, const std::stop_token& stop);
+  // A receive (a send) would not wait, or would fail at once. Pins no buffer.
+  Pending<void> wait_readable(TimePoint deadline, const std::stop_token& stop);
+  Pending<void> wait_writable(TimePoint deadline, const std::stop_token& stop);
+  // Tells the peer that nothing more comes; its bytes can still be received.
+  Pending<void> shutdown_write();
+
+ private:
+  EventLoop& loop_;
+  OwnedFd fd_;
+};
+
+class Listener {
+ public:
+  Listener(EventLoop& loop, OwnedFd fd) : loop_(loop), fd_(std::move(fd)) {}
+  Listener(Listener&&) = default;
+
+  // The next connection; `peer` is filled. exhausted: no descriptor was free, wait before the next call.
+  Pending<OwnedFd> accept(Address& peer, TimePoint deadline, const std::stop_token& stop);
+  Address address() const { return loop_.ring().local_address(fd_.get()); }
+
+ private:
+  EventLoop& loop_;
+  OwnedFd fd_;
+};
+
+// system: errno of bind or listen.
+Result<Listener> listen(EventLoop& loop, const Address& address);
+
+}  // namespace ringdrop::io

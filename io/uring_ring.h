@@ -1,0 +1,44 @@
+// The Ring over io_uring (liburing). Made on the thread that turns it (IORING_SETUP_SINGLE_ISSUER).
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "io/ring.h"
+
+namespace ringdrop::io {
+
+class WorkerLane;
+
+// Whether this machine lets us use io_uring as we need it, by trying.
+// Fails with one message that names the cause and the cure.
+std::expected<void, std::string> probe_io_uring();
+
+class UringRing final : public Ring {
+ public:
+  // `blocking` runs the calls that the ring has no operation for (ftruncate, fstatfs, getdents); it outlives the ring.
+  // Precondition: probe_io_uring() succeeded. exhausted, system: the ring could not be made.
+  static Result<std::unique_ptr<UringRing>> create(WorkerLane& blocking);
+  ~UringRing() override;
+
+  void submit(Operation& operation) override;
+  void cancel(Operation& operation) override;
+  void close(int fd) override;
+  void turn(TimePoint until) override;
+  void wake() override;
+  void complete_from_thread(Completion& completion, int32_t result) override;
+  TimePoint now() override;
+  EpochMs epoch_ms() override;
+  void random(MutableBytes out) override;
+  Result<int> listen(const Address& address) override;
+  Address local_address(int fd) override;
+  bool register_memory(unsigned slot, MutableBytes memory) override;
+
+ private:
+  class State;
+  explicit UringRing(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ringdrop::io
