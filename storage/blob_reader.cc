@@ -1,0 +1,53 @@
+#include "storage/blob_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+
+namespace ringdrop::storage {
+
+BlobReader::BlobReader(io::EventLoop& loop, const io::Directory& blobs, std::vector<Extent> extents)
+    : loop_(loop), blobs_(blobs), extents_(std::move(extents)) {
+  CHECK_THAT(!extents_.empty());
+  for (const Extent& extent : extents_) size_bytes_ += extent.length_bytes;
+}
+
+io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
+  if (file_ && open_extent_ == extent) co_return io::Result<>{};
+  file_.reset();
+  open_extent_ = extent;
+  const BlobId id = extents_[extent].file;
+  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
+  io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read);
+  if (!fd && fd.error().code == io::Errc::not_found)
+    co_return io::fail(io::Errc::corrupt, "open", fd.error().sys_errno);
+  if (!fd) co_return std::unexpected(fd.error());
+  io::File opened(loop_, std::move(*fd));
+  io::FileStatus status;
+  const io::Result<> known = co_await opened.stat(status);
+  if (!known) co_return known;
+  if (!status.regular || status.size_bytes != extents_[extent].length_bytes)
+    co_return io::fail(io::Errc::corrupt, "stat");
+  file_.emplace(std::move(opened));
+  co_return io::Result<>{};
+}
+
+io::Task<io::Result<std::size_t>> BlobReader::read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer) {
+  CHECK_THAT(offset < size_bytes_ && !into.empty());
+  std::size_t extent = 0;
+  while (offset >= extents_[extent].length_bytes) offset -= extents_[extent++].length_bytes;
+  const io::Result<> opened = co_await open(extent);
+  if (!opened) co_return std::unexpected(opened.error());
+  const uint64_t left = extents_[extent].length_bytes - offset;
+  const MutableBytes part = into.first(std::min<uint64_t>(into.size(), left));
+  const io::Result<std::size_t> got = co_await file_->read_some_at(part, offset, fixed_buffer);
+  // The size was right a moment ago: nobody but a broken disk or an intruder shortens a ready blob.
+  if (got && *got == 0) co_return io::fail(io::Errc::corrupt, "read");
+  co_return got;
+}
+
+}  // namespace ringdrop::storage

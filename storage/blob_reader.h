@@ -1,0 +1,42 @@
+// Reads a blob that the catalogue calls ready, at any offset. Its files are opened when they are first needed and stay
+// open: a download goes on after the link was deleted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "io/event_loop.h"
+#include "io/file.h"
+#include "io/task.h"
+#include "storage/blob_writer.h"
+
+namespace ringdrop::storage {
+
+class BlobReader {
+ public:
+  // `blobs` is the directory blobs/ and outlives the reader. At least one extent.
+  BlobReader(io::EventLoop& loop, const io::Directory& blobs, std::vector<Extent> extents);
+  BlobReader(BlobReader&&) = default;
+
+  // Opens the first file and compares its length. Errors as read_some_at().
+  io::Task<io::Result<>> open() { return open(0); }
+
+  uint64_t size_bytes() const { return size_bytes_; }
+
+  // Up to into.size() bytes from `offset` < size_bytes(), at least one. corrupt: a file is missing or is not as long as
+  // was recorded. exhausted, system.
+  io::Task<io::Result<std::size_t>> read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer);
+
+ private:
+  io::Task<io::Result<>> open(std::size_t extent);
+
+  io::EventLoop& loop_;
+  const io::Directory& blobs_;
+  std::vector<Extent> extents_;
+  uint64_t size_bytes_ = 0;
+  std::size_t open_extent_ = 0;
+  std::optional<io::File> file_;  // of extents_[open_extent_]
+};
+
+}  // namespace ringdrop::storage

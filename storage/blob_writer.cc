@@ -1,0 +1,197 @@
+#include "storage/blob_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+
+namespace ringdrop::storage {
+namespace {
+
+// Shorter writes go through the page cache: the device gains nothing from them.
+constexpr std::size_t kDirectBytes = 128 * kKiB;
+// A body of unknown length reserves this much ahead once it has shown to be large.
+constexpr uint64_t kReserveAhead = 64 * kMiB;
+// How much may be dirty in the page cache where O_DIRECT is not to be had.
+constexpr uint64_t kDirtyBytes = 8 * kMiB;
+
+bool refuses_direct(const io::Error& error) {
+  return error.sys_errno == EINVAL || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOTSUP;
+}
+
+}  // namespace
+
+BlobWriter::BlobWriter(io::EventLoop& loop, BlobSpace& space, std::shared_ptr<BlobDirectory> directory, BlobId id,
+                       io::File file)
+    : loop_(loop),
+      space_(space),
+      directory_(std::move(directory)),
+      id_(id),
+      name_(id.file_name()),
+      file_(std::move(file)),
+      written_(loop),
+      writes_(loop) {}
+
+BlobWriter::~BlobWriter() = default;
+
+io::Task<io::Result<>> BlobWriter::reserve(uint64_t length) {
+  if (length == 0 || reserve_unsupported_ || length <= reserved_) co_return io::Result<>{};
+  const io::Result<> allocated = co_await file_.allocate(reserved_, length - reserved_);
+  if (allocated) {
+    reserved_ = length;
+    co_return allocated;
+  }
+  if (allocated.error().sys_errno != EOPNOTSUPP) co_return allocated;
+  reserve_unsupported_ = true;
+  co_return io::Result<>{};
+}
+
+std::size_t BlobWriter::room_to_alignment(std::size_t buffer_bytes) const {
+  return buffer_bytes - appended_ % io::kDirectAlignment;
+}
+
+io::Task<io::Result<>> BlobWriter::append(io::Buffer buffer, std::size_t bytes) {
+  CHECK_THAT(bytes <= buffer.size());
+  checksums_.update(buffer.bytes().first(bytes));
+  const io::Result<> before = co_await wait_for_write();
+  if (!before) co_return before;
+  const uint64_t offset = appended_;
+  appended_ += bytes;
+  write_in_flight_ = true;
+  io::Task<> write = write_out(std::move(buffer), bytes, offset);
+  writes_.spawn(std::move(write));
+  co_return io::Result<>{};
+}
+
+io::Task<io::Result<>> BlobWriter::wait_for_write() {
+  while (write_in_flight_) static_cast<void>(co_await written_.wait());
+  if (failure_) co_return std::unexpected(*failure_);
+  co_return io::Result<>{};
+}
+
+io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset) {
+  const io::Result<> written = co_await write_parts(buffer, bytes, offset);
+  if (written) {
+    stored_ = offset + bytes;
+  } else {
+    failure_ = written.error();
+  }
+  write_in_flight_ = false;
+  written_.wake_all();
+}
+
+// The aligned part directly, the rest through the page cache.
+io::Task<io::Result<>> BlobWriter::write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset) {
+  const bool aligned = offset % io::kDirectAlignment == 0;
+  std::size_t direct_bytes = 0;
+  if (aligned && bytes >= kDirectBytes) {
+    const io::Result<> room = co_await reserve_ahead(offset + bytes);
+    if (!room) co_return room;
+    if (space_.direct_io.load(std::memory_order_relaxed)) {
+      direct_bytes = align_down(bytes, io::kDirectAlignment);
+      const io::Result<> direct = co_await write_direct(buffer, direct_bytes, offset);
+      if (!direct && !refuses_direct(direct.error())) co_return direct;
+      if (!direct) {
+        space_.direct_io.store(false, std::memory_order_relaxed);
+        direct_.reset();
+        direct_bytes = 0;
+      }
+    }
+  }
+  if (direct_bytes == bytes) co_return io::Result<>{};
+  const Bytes rest = buffer.bytes().subspan(direct_bytes, bytes - direct_bytes);
+  co_return co_await write_buffered(rest, offset + direct_bytes);
+}
+
+io::Task<io::Result<>> BlobWriter::write_direct(const io::Buffer& buffer, std::size_t bytes, uint64_t offset) {
+  const io::Result<> opened = co_await open_direct();
+  if (!opened) co_return opened;
+  std::size_t written = 0;
+  while (written < bytes) {
+    // A short direct write may end anywhere: what it leaves is not aligned any more.
+    if (written % io::kDirectAlignment != 0) {
+      const Bytes rest = buffer.bytes().subspan(written, bytes - written);
+      co_return co_await file_.write_all_at(rest, offset + written);
+    }
+    const Bytes part = buffer.bytes().subspan(written, bytes - written);
+    const io::Result<std::size_t> now = co_await direct_->write_some_at(part, offset + written, buffer.fixed_buffer());
+    if (!now) co_return std::unexpected(now.error());
+    if (*now == 0) co_return io::fail(io::Errc::system, "write");
+    written += *now;
+  }
+  co_return io::Result<>{};
+}
+
+io::Task<io::Result<>> BlobWriter::open_direct() {
+  if (direct_) co_return io::Result<>{};
+  io::Result<io::OwnedFd> fd = co_await directory_->directory.open_file(name_.c_str(), io::OpenMode::direct_write);
+  if (!fd) co_return std::unexpected(fd.error());
+  direct_.emplace(loop_, std::move(*fd));
+  co_return io::Result<>{};
+}
+
+io::Task<io::Result<>> BlobWriter::write_buffered(Bytes bytes, uint64_t offset) {
+  const io::Result<> written = co_await file_.write_all_at(bytes, offset);
+  if (!written) co_return written;
+  // What goes through the page cache in bulk must not pile up there: a slow upload, or no O_DIRECT.
+  dirty_ += bytes.size();
+  if (dirty_ < kDirtyBytes) co_return io::Result<>{};
+  dirty_ = 0;
+  const uint64_t end = offset + bytes.size();
+  const uint64_t start = std::exchange(written_behind_, end);
+  co_return co_await file_.write_behind(start, end - start);
+}
+
+io::Task<io::Result<>> BlobWriter::reserve_ahead(uint64_t end) {
+  if (end <= reserved_) co_return io::Result<>{};
+  // As much ahead as the floor allows, else just what is needed.
+  io::FileSystemStatus status;
+  const io::Result<> looked = co_await directory_->directory.file_system(status);
+  if (!looked) co_return looked;
+  space_.free_bytes.store(status.free_bytes, std::memory_order_relaxed);
+  uint64_t wanted = align_up(end, kReserveAhead);
+  if (wanted - reserved_ > space_.bytes_above_floor()) wanted = end;
+  if (wanted - reserved_ > space_.bytes_above_floor()) co_return io::fail(io::Errc::no_space, "reserve");
+  co_return co_await reserve(wanted);
+}
+
+io::Task<io::Result<Extent>> BlobWriter::commit() {
+  io::Result<> done = co_await wait_for_write();
+  co_await writes_.join();
+  if (done && reserved_ > appended_) done = co_await file_.truncate(appended_);
+  if (done && space_.durability == Durability::full) done = co_await sync();
+  // A sync of somebody else failed meanwhile: what the device says now is not to be believed.
+  if (done && space_.failed.load()) done = io::fail(io::Errc::system, "storage", EIO);
+  if (!done) co_return std::unexpected(done.error());
+  Extent extent{id_, appended_, checksums_.finish()};
+  co_return std::move(extent);
+}
+
+// The file and its directory side by side.
+io::Task<io::Result<>> BlobWriter::sync() {
+  io::Result<> directory_synced;
+  io::Task<> other = sync_directory(directory_synced);
+  writes_.spawn(std::move(other));
+  const io::Result<> file_synced = co_await file_.sync_data();
+  co_await writes_.join();
+  if (!file_synced || !directory_synced) space_.failed.store(true, std::memory_order_relaxed);
+  co_return file_synced ? directory_synced : file_synced;
+}
+
+io::Task<> BlobWriter::sync_directory(io::Result<>& result) {
+  result = co_await directory_->sync.sync();
+}
+
+void BlobWriter::settle() {
+  if (std::exchange(settled_, true)) return;
+  --directory_->unsettled;
+}
+
+io::Task<> BlobWriter::discard() {
+  co_await writes_.join();
+  const io::Result<> removed = co_await directory_->directory.remove_file(name_.c_str());
+  if (removed) settle();
+}
+
+}  // namespace ringdrop::storage

@@ -1,0 +1,54 @@
+#include "storage/checksums.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace ringdrop::storage {
+namespace {
+
+struct FreeState {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+}  // namespace
+
+struct Checksums::State {
+  std::unique_ptr<XXH3_state_t, FreeState> xxh{XXH3_createState()};
+};
+
+Checksums::Checksums() : state_(std::make_unique<State>()) {
+  CHECK_THAT(state_->xxh != nullptr);
+  XXH3_128bits_reset(state_->xxh.get());
+}
+
+Checksums::~Checksums() = default;
+
+void Checksums::update(Bytes bytes) {
+  while (!bytes.empty()) {
+    const std::size_t now = std::min<uint64_t>(bytes.size(), kChecksumSpan - in_span_);
+    XXH3_128bits_update(state_->xxh.get(), bytes.data(), now);
+    in_span_ += now;
+    bytes = bytes.subspan(now);
+    if (in_span_ == kChecksumSpan) end_span();
+  }
+}
+
+void Checksums::end_span() {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_->xxh.get()));
+  static_assert(sizeof canonical.digest == kChecksumBytes);
+  finished_.append(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);
+  XXH3_128bits_reset(state_->xxh.get());
+  in_span_ = 0;
+}
+
+std::string Checksums::finish() {
+  if (in_span_ > 0) end_span();
+  return std::move(finished_);
+}
+
+}  // namespace ringdrop::storage
