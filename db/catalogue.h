@@ -1,0 +1,71 @@
+// The catalogue: which links exist and which files on disk they are made of. The only way to the
+// database for the rest of the program, and used by all loops at once.
+//
+// Writes go to the writer lane and share transactions; lookups go to the reader lane and never wait
+// for a commit; checkpoints have a lane of their own. It does not touch the files it names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "db/catalogue_file.h"
+#include "db/link.h"
+#include "io/error.h"
+#include "io/event_loop.h"
+#include "io/task.h"
+#include "io/worker.h"
+
+namespace ringdrop::db {
+
+// All coroutines suspend, come back on the loop they were called with, take no stop and no deadline
+// (what was handed to a lane is awaited), and may fail with
+//   exhausted: the lane's queue is full, or another process locks the file; nothing was done;
+//   corrupt, system: the file is damaged or cannot be read or written.
+// What is passed by reference or as a view lives until the call has ended.
+class Catalogue {
+ public:
+  // `writer` has `file` as its batch, and one thread; `reader` and `checkpointer` have one thread
+  // each and no batch. All outlive the catalogue; the lanes end before the file.
+  Catalogue(CatalogueFile& file, io::Lane& writer, io::Lane& reader, io::Lane& checkpointer)
+      : file_(file), writer_lane_(writer), reader_lane_(reader), checkpoint_lane_(checkpointer) {}
+  Catalogue(const Catalogue&) = delete;
+  Catalogue& operator=(const Catalogue&) = delete;
+
+  // Success: the link is durable, and every find() that begins now sees it. exists: its token or
+  // one of its files is taken. no_space.
+  // When failed() is true after an error, the link may be there, whole, after the next start: the
+  // caller leaves its files alone, and recovery decides.
+  io::Task<io::Result<>> insert(io::EventLoop& loop, const Link& link);
+
+  // nullopt: no such link.
+  io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token);
+
+  // Success: durably gone. The link that went, for the caller to remove its files; nullopt: there
+  // was none. no_space. After failed(), as with insert(): it may be back after the next start.
+  io::Task<io::Result<std::optional<Link>>> remove(io::EventLoop& loop, std::string_view token);
+
+  // Those of the numbers from `first` to `last`, both included, that are a file of any link;
+  // ascending. Memory in proportion to their number.
+  io::Task<io::Result<std::vector<uint64_t>>> files_between(io::EventLoop& loop, uint64_t first, uint64_t last);
+
+  // Makes a checkpoint when the write-ahead log has outgrown its bound and none is being made; never
+  // two at a time, so it may be called after every write, from any loop.
+  // For a task of its own after a write: nobody's answer should wait for it. true: one was made.
+  // no_space.
+  io::Task<io::Result<bool>> checkpoint_if_due(io::EventLoop& loop);
+
+  // Any thread; see CatalogueFile.
+  bool failed() const { return file_.failed(); }
+  uint64_t wal_bytes() const { return file_.wal_bytes(); }
+  uint64_t commits() const { return file_.commits(); }
+
+ private:
+  CatalogueFile& file_;
+  io::Lane& writer_lane_;
+  io::Lane& reader_lane_;
+  io::Lane& checkpoint_lane_;
+};
+
+}  // namespace ringdrop::db

@@ -1,0 +1,209 @@
+#include "db/catalogue_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "db/migrations.h"
+
+namespace ringdrop::db {
+namespace {
+
+// How far over its bound the log may be before the writer stops to make it start again.
+constexpr uint64_t kUrgentFactor = 4;
+
+// Errors after which one knows what is on disk, so that the next transaction may be tried: no frame
+// of the failed one was completed.
+bool is_harmless(const io::Error& error) {
+  return error.code == io::Errc::no_space || error.code == io::Errc::exhausted;
+}
+
+// What the file, not the request, is to blame for.
+bool is_fault(const io::Error& error) {
+  return error.code == io::Errc::system || error.code == io::Errc::corrupt;
+}
+
+}  // namespace
+
+struct CatalogueFile::Connections {
+  Database writer;
+  Database reader;
+  Database checkpointer;
+  LinkTable writer_links;
+  LinkTable reader_links;
+  uint64_t page_bytes;
+};
+
+io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOptions& options, io::Log& log) {
+  OpenOptions how;
+  how.path = options.path;
+  how.role = Role::writer;
+  how.durability = options.durability;
+  how.vfs = options.vfs;
+  how.wal_limit_bytes = options.checkpoint_bytes;
+  how.busy_timeout_ms = options.busy_timeout_ms;
+  auto writer = Database::open(how);
+  if (!writer) return std::unexpected(writer.error());
+  how.role = Role::checkpointer;
+  auto checkpointer = Database::open(how);
+  if (!checkpointer) return std::unexpected(checkpointer.error());
+
+  // First of all the log is emptied. A process that ended after a failed sync may have left frames
+  // there that the page cache shows and the disk has not; whatever is appended behind them would be
+  // lost with them in a power cut. Copied into the main file and synced there, they are sound.
+  const io::Result<WalFrames> emptied = checkpointer->checkpoint(CheckpointMode::truncate);
+  if (!emptied) {
+    if (emptied.error().code != io::Errc::exhausted) return std::unexpected(emptied.error());
+    log.warn("catalogue: another process reads it; its write-ahead log could not be emptied");
+  }
+  const io::Result<> migrated = migrate(*writer);
+  if (!migrated) {
+    if (migrated.error().code != io::Errc::refused) {
+      log.error(fmt::format("catalogue: {}", writer->last_error()));
+    }
+    return std::unexpected(migrated.error());
+  }
+  how.role = Role::reader;
+  auto reader = Database::open(how);
+  if (!reader) return std::unexpected(reader.error());
+
+  auto writer_links = LinkTable::prepare(*writer);
+  if (!writer_links) return std::unexpected(writer_links.error());
+  auto reader_links = LinkTable::prepare(*reader);
+  if (!reader_links) return std::unexpected(reader_links.error());
+  const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
+  if (!page_bytes) return std::unexpected(page_bytes.error());
+
+  Connections connections{*std::move(writer),       *std::move(reader),       *std::move(checkpointer),
+                          *std::move(writer_links), *std::move(reader_links), static_cast<uint64_t>(*page_bytes)};
+  return std::unique_ptr<CatalogueFile>(new CatalogueFile(std::move(connections), options.checkpoint_bytes, log));
+}
+
+CatalogueFile::CatalogueFile(Connections connections, uint64_t checkpoint_bytes, io::Log& log)
+    : log_(log),
+      writer_(std::move(connections.writer)),
+      reader_(std::move(connections.reader)),
+      checkpointer_(std::move(connections.checkpointer)),
+      writer_links_(std::move(connections.writer_links)),
+      reader_links_(std::move(connections.reader_links)),
+      page_bytes_(connections.page_bytes),
+      checkpoint_bytes_(checkpoint_bytes),
+      urgent_bytes_(kUrgentFactor * checkpoint_bytes) {
+  writer_.report_wal_frames(wal_frames_);
+}
+
+CatalogueFile::~CatalogueFile() {
+  // So that a stopped server leaves all in the one file. When it fails, the next start has the log.
+  // After failed() nothing more is written to a disk that has just lost something.
+  if (!failed()) static_cast<void>(checkpointer_.checkpoint(CheckpointMode::passive));
+}
+
+void WriteJob::run() noexcept {
+  outcome_ = file_.write_one(*this);
+}
+
+void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
+  const io::Result<> written = write_all(jobs);
+  if (written) return;
+  for (io::Job* const job : jobs) static_cast<WriteJob*>(job)->refuse(written.error());
+}
+
+io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
+  std::optional<Transaction> transaction;
+  io::Result<> state;
+  if (!failed()) checkpoint_if_urgent();
+  if (failed()) {
+    state = io::fail(io::Errc::system, "catalogue stopped after a failed commit");
+  } else {
+    io::Result<Transaction> begun = Transaction::begin(writer_);
+    if (begun) {
+      transaction.emplace(*std::move(begun));
+    } else {
+      state = std::unexpected(begun.error());
+      note_unsafe(writer_, begun.error());
+    }
+  }
+  // Without a transaction run() does nothing; but each is called once, as io::Batch promises.
+  for (io::Job* const job : jobs) {
+    job->run();
+    // Disk full and I/O errors make SQLite undo the whole transaction, what the jobs before have
+    // written too.
+    const io::Result<>& outcome = static_cast<WriteJob*>(job)->outcome();
+    if (state && !outcome && !writer_.in_transaction()) state = outcome;
+  }
+  if (!state) return state;
+
+  state = transaction->commit();
+  if (state) {
+    commits_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    note_unsafe(writer_, state.error());
+  }
+  return state;
+}
+
+io::Result<> CatalogueFile::write_one(WriteJob& job) {
+  if (!writer_.in_transaction()) return io::fail(io::Errc::system, "write without a transaction");
+  io::Result<Savepoint> savepoint = Savepoint::begin(writer_);
+  if (!savepoint) return std::unexpected(savepoint.error());
+  io::Result<> written = job.write(writer_links_);
+  if (written) return savepoint->keep();
+  note(writer_, written.error());
+  return written;
+}
+
+io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
+  const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
+  if (!frames) {
+    // Busy: SQLite met the writer just as it changed the log's index.
+    if (frames.error().code == io::Errc::exhausted) return false;
+    note_unsafe(database, frames.error());
+    return std::unexpected(frames.error());
+  }
+  // All copied: the next commit starts the log again from its beginning (unless somebody still
+  // reads from it; then its frames count again). A commit meanwhile has stored another number.
+  uint64_t covered = frames->in_log;
+  if (frames->checkpointed == frames->in_log) wal_frames_.compare_exchange_strong(covered, 0);
+  return true;
+}
+
+bool CatalogueFile::claim_checkpoint() {
+  const uint64_t bytes = wal_bytes();
+  if (failed() || bytes <= checkpoint_bytes_) return false;
+  // Then it is the writer's.
+  if (bytes > kUrgentFactor * checkpoint_bytes_) return false;
+  return !checkpointing_.exchange(true);
+}
+
+// The log starts again only after a checkpoint without a commit in between. While commits follow each
+// other without a pause the checkpoint lane never gets there, and the log would grow for ever: then
+// the writer itself copies the rest, which is little where the lane has done its work.
+void CatalogueFile::checkpoint_if_urgent() {
+  if (wal_bytes() <= urgent_bytes_ || checkpointing_.exchange(true)) return;
+  // Its failure makes failed() true, or the log goes on growing: the batch needs no other answer.
+  static_cast<void>(checkpoint_by(writer_));
+  release_checkpoint();
+  // Where somebody reads from the log for long (a backup), not again at every batch.
+  urgent_bytes_ = std::max(kUrgentFactor * checkpoint_bytes_, wal_bytes() + checkpoint_bytes_);
+}
+
+uint64_t CatalogueFile::wal_bytes() const {
+  return wal_bytes_of(wal_frames_.load(), page_bytes_);
+}
+
+// SQLite's own words are known here alone; the Error goes on to the caller.
+void CatalogueFile::note(const Database& database, const io::Error& error) {
+  if (!is_fault(error)) return;
+  log_.error(fmt::format("catalogue: {}; {}", io::describe(error), database.last_error()));
+}
+
+void CatalogueFile::note_unsafe(const Database& database, const io::Error& error) {
+  if (is_harmless(error)) return;
+  log_.error(fmt::format("catalogue: {}; {}; no more writes until the next start", io::describe(error),
+                         database.last_error()));
+  failed_.store(true, std::memory_order_release);
+}
+
+}  // namespace ringdrop::db

@@ -1,0 +1,132 @@
+// The catalogue's file on disk: three connections, one for each lane of Catalogue, and the group
+// commit. All writes that wait for the writer lane become one transaction, so that many finished
+// uploads share one sync.
+//
+// Blocking throughout: open() at start, the rest on the lanes' threads. Coroutines use Catalogue.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "db/link_table.h"
+#include "db/sqlite.h"
+#include "io/error.h"
+#include "io/log.h"
+#include "io/worker.h"
+
+namespace ringdrop::db {
+
+struct CatalogueOptions {
+  std::string path;  // the directory exists and nobody else writes the file
+  Durability durability = Durability::full;
+  std::string vfs;  // a registered sqlite3_vfs; empty: the default one
+  // A checkpoint is due when the write-ahead log holds more, and urgent at four times as much. Bounds
+  // its size on disk, and how long a start after a crash takes.
+  uint64_t checkpoint_bytes = 8 * kMiB;
+  int busy_timeout_ms = kBusyTimeoutMs;  // for the lock of another process
+};
+
+class CatalogueFile;
+
+// A write of one batch. A failure of its own leaves the others of the batch alone; a failure of the
+// transaction becomes the failure of each.
+class WriteJob : public io::Job {
+ public:
+  explicit WriteJob(CatalogueFile& file) : file_(file) {}
+
+  // On the writer's thread, called by CatalogueFile::run_all. Does nothing when the batch has
+  // failed already.
+  void run() noexcept final;
+  // Whatever run() brought is not in the catalogue.
+  void refuse(const io::Error& error) { outcome_ = std::unexpected(error); }
+
+ protected:
+  ~WriteJob() = default;
+  // The work. What it changed before it failed is undone.
+  virtual io::Result<> write(LinkTable& links) = 0;
+  // Valid once the job has completed.
+  const io::Result<>& outcome() const { return outcome_; }
+
+ private:
+  friend class CatalogueFile;
+  CatalogueFile& file_;
+  io::Result<> outcome_;
+};
+
+class CatalogueFile final : public io::Batch {
+ public:
+  // Opens or makes the file, brings it up to date and empties its write-ahead log; may block for
+  // seconds after a crash. refused: it was written by a newer version of the program. corrupt,
+  // no_space, exhausted, system. `log` outlives the file.
+  static io::Result<std::unique_ptr<CatalogueFile>> open(const CatalogueOptions& options, io::Log& log);
+  // The lanes are gone before. Copies the write-ahead log into the main file where that is safe.
+  ~CatalogueFile();
+  CatalogueFile(const CatalogueFile&) = delete;
+  CatalogueFile& operator=(const CatalogueFile&) = delete;
+
+  // The writer lane's batch; its jobs are WriteJobs and nothing else. When it returns, the
+  // transaction is durable (as far as Durability says), or every job carries the error.
+  void run_all(std::span<io::Job* const> jobs) noexcept override;
+
+  // The reader lane's: calls `read(LinkTable&)`, which returns an io::Result, and logs what is wrong
+  // with the file.
+  template <class Read>
+  auto read(Read read) {
+    auto result = read(reader_links_);
+    if (!result) note(reader_, result.error());
+    return result;
+  }
+
+  // The checkpoint lane's: copies committed pages into the main file while others go on. false: it
+  // cannot be done at this moment. system, corrupt: failed() from now on. no_space.
+  io::Result<bool> checkpoint() { return checkpoint_by(checkpointer_); }
+
+  // Any thread: whether a checkpoint is due and nobody makes one; if so it is the caller's, until
+  // release_checkpoint().
+  bool claim_checkpoint();
+  void release_checkpoint() { checkpointing_.store(false); }
+
+  // Any thread.
+  // True for ever after a commit or a checkpoint has failed in a way that leaves open what is on
+  // disk (an I/O error, above all a failed sync, which is never tried twice). All writes fail from
+  // then on. The process should stop: the next start recovers from the write-ahead log.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // Bytes of the write-ahead log that no checkpoint is known to have covered.
+  uint64_t wal_bytes() const;
+  // Transactions committed since open().
+  uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class WriteJob;
+  struct Connections;
+  CatalogueFile(Connections connections, uint64_t checkpoint_bytes, io::Log& log);
+
+  io::Result<> write_all(std::span<io::Job* const> jobs);
+  io::Result<> write_one(WriteJob& job);
+  io::Result<bool> checkpoint_by(Database& database);
+  void checkpoint_if_urgent();
+  void note(const Database& database, const io::Error& error);
+  void note_unsafe(const Database& database, const io::Error& error);
+
+  io::Log& log_;
+  // What the connections report into.
+  std::atomic<uint64_t> wal_frames_{0};
+  std::atomic<uint64_t> commits_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> checkpointing_{false};
+
+  Database writer_;
+  Database reader_;
+  Database checkpointer_;
+  LinkTable writer_links_;
+  LinkTable reader_links_;
+  const uint64_t page_bytes_;
+  const uint64_t checkpoint_bytes_;
+  uint64_t urgent_bytes_;  // the writer's thread only; at least kUrgentFactor * checkpoint_bytes_
+};
+
+}  // namespace ringdrop::db

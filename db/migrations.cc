@@ -1,0 +1,66 @@
+#include "db/migrations.h"
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringdrop::db {
+namespace {
+
+// 1: links and the extents they are made of.
+// A name is bytes (BLOB): what a client calls a file need not be UTF-8. An extent is found by its
+// file too: that is how recovery asks whether a file is anybody's.
+constexpr const char* kLinksAndExtents = R"sql(
+CREATE TABLE links (
+  id INTEGER PRIMARY KEY,
+  token TEXT NOT NULL UNIQUE,
+  name BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE extents (
+  file INTEGER PRIMARY KEY,
+  link INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  checksums BLOB NOT NULL
+) STRICT;
+CREATE INDEX extents_of_link ON extents (link, position);
+)sql";
+
+// Append only: what was released once is never changed.
+constexpr const char* kMigrations[] = {kLinksAndExtents};
+
+io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
+  io::Result<Transaction> transaction = Transaction::begin(database);
+  if (!transaction) return std::unexpected(transaction.error());
+  io::Result<> done = database.execute(sql, "migrate the catalogue");
+  if (!done) return done;
+  // A pragma takes no parameters; user_version is part of the transaction.
+  done = database.execute(fmt::format("PRAGMA user_version={}", new_version).c_str(), "migrate the catalogue");
+  if (!done) return done;
+  return transaction->commit();
+}
+
+}  // namespace
+
+std::span<const char* const> catalogue_migrations() {
+  return kMigrations;
+}
+
+io::Result<> migrate(Database& database, std::span<const char* const> migrations) {
+  const io::Result<int64_t> version = database.read_int64("PRAGMA user_version", "read the catalogue's version");
+  if (!version) return std::unexpected(version.error());
+  if (*version < 0 || static_cast<uint64_t>(*version) > migrations.size()) {
+    return io::fail(io::Errc::refused, "the catalogue was written by a newer version of ringdrop");
+  }
+  for (auto done = static_cast<std::size_t>(*version); done < migrations.size(); ++done) {
+    const io::Result<> applied = apply(database, migrations[done], done + 1);
+    if (!applied) return applied;
+  }
+  return {};
+}
+
+}  // namespace ringdrop::db

@@ -1,0 +1,184 @@
+// SQLite as the catalogue uses it: a connection, prepared statements, a transaction and a savepoint
+// that end with their scope. Thin wrappers; blocking calls, for worker lanes and for start only.
+//
+// A connection is opened without a mutex: it and its statements are used by one thread at a time.
+// Not here: what the tables are (migrations, link_table) and who runs when (catalogue_file).
+// https://www.sqlite.org/c3ref/intro.html
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "io/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace ringdrop::db {
+
+// What a commit survives: a power cut (synchronous=FULL), or only the death of this process
+// (synchronous=OFF: nothing is ever synced).
+enum class Durability : uint8_t { full, process };
+
+// writer: creates the file when there is none, sets WAL mode. reader: opened read-only.
+// checkpointer: read and write, for checkpoint() alone.
+enum class Role : uint8_t { writer, reader, checkpointer };
+
+// passive: copies what it can while others read and write. truncate: waits for them (at most the
+// busy timeout) and empties the log; for start only.
+enum class CheckpointMode : uint8_t { passive, truncate };
+
+// How long a call waits for another connection's lock. Our own three never meet for long: this is
+// for a person with the sqlite3 shell.
+inline constexpr int kBusyTimeoutMs = 5000;
+
+struct OpenOptions {
+  std::string path;
+  Role role = Role::reader;
+  Durability durability = Durability::full;
+  std::string vfs;  // a registered sqlite3_vfs; empty: the default one
+  // The log's file is cut down to this when it starts again from its beginning. writer only.
+  uint64_t wal_limit_bytes = 0;
+  int busy_timeout_ms = kBusyTimeoutMs;
+};
+
+struct WalFrames {
+  uint64_t in_log = 0;
+  uint64_t checkpointed = 0;  // of these, how many are in the main file
+};
+
+// One connection. Closing it never writes: what is in the log stays there. Results carry the Errc of
+// error_from_sqlite() below; their `op` is the literal that was passed in.
+class Database {
+ public:
+  // not a database, or a damaged one: corrupt. The file cannot be opened, or WAL mode is refused:
+  // system.
+  static io::Result<Database> open(const OpenOptions& options);
+
+  // Runs all statements of `sql`; rows are dropped.
+  io::Result<> execute(const char* sql, const char* op);
+  // The first column of the first row. corrupt when there is no row.
+  io::Result<int64_t> read_int64(const char* sql, const char* op);
+  // False as well after SQLite has rolled back by itself (disk full, I/O error).
+  bool in_transaction() const;
+  io::Result<WalFrames> checkpoint(CheckpointMode mode);
+  // From now on every commit stores the number of frames in the log, on the committing thread.
+  // `frames` outlives the connection. Bytes in the log: wal_bytes_of().
+  void report_wal_frames(std::atomic<uint64_t>& frames);
+
+  // What SQLite has to say about the last failed call, for the log.
+  std::string last_error() const;
+
+ private:
+  friend class Statement;
+  struct Close {
+    void operator()(sqlite3* connection) const;
+  };
+  explicit Database(sqlite3* connection) : connection_(connection) {}
+
+  io::Result<> configure(const OpenOptions& options);
+  io::Result<> use_wal();
+
+  std::unique_ptr<sqlite3, Close> connection_;
+};
+
+// A prepared statement, run by way of use(). Goes before its Database.
+class Statement {
+ public:
+  // `sql` is one statement.
+  static io::Result<Statement> prepare(Database& database, const char* sql, const char* op);
+
+  class Use;
+  // One run. The runs of one statement do not overlap.
+  Use use();
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  Statement(sqlite3_stmt* statement, const char* op) : statement_(statement), op_(op) {}
+
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  const char* op_;
+};
+
+// Bind, step, read columns; when it goes the statement is reset and its bindings are cleared, so
+// that no read transaction and no pointer of ours is left behind.
+class Statement::Use {
+ public:
+  explicit Use(Statement& statement);
+  ~Use();
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  // Parameters are counted from 1. Bytes stay alive as long as this does. A failure is reported by
+  // step().
+  Use& bind(int parameter, int64_t value);
+  Use& bind_text(int parameter, std::string_view text);
+  Use& bind_blob(int parameter, std::string_view bytes);
+
+  // true: there is a row; false: done.
+  io::Result<bool> step();
+  // step() for a statement without rows.
+  io::Result<> run();
+
+  // Columns are counted from 0. Views live until the next step().
+  int64_t column(int index) const;
+  std::string_view column_text(int index) const { return column_blob(index); }
+  std::string_view column_blob(int index) const;
+
+ private:
+  void note(int code);
+
+  sqlite3_stmt* statement_;
+  const char* op_;
+  int bind_code_ = 0;
+};
+
+// A write transaction, rolled back by the destructor unless commit() succeeded.
+class Transaction {
+ public:
+  // BEGIN IMMEDIATE: exhausted when another connection writes for longer than the busy timeout.
+  static io::Result<Transaction> begin(Database& database);
+  Transaction(Transaction&& other) noexcept;
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  // After a failure that is not no_space or exhausted nobody knows whether the transaction is in
+  // the log: it is invisible now and may appear, whole, when the file is opened again.
+  io::Result<> commit();
+
+ private:
+  explicit Transaction(Database& database) : database_(&database) {}
+  Database* database_;  // null: over
+};
+
+// A part of a transaction that can be undone alone: undone by the destructor unless keep() was
+// called. They do not nest here.
+class Savepoint {
+ public:
+  static io::Result<Savepoint> begin(Database& database);
+  Savepoint(Savepoint&& other) noexcept;
+  Savepoint& operator=(Savepoint&&) = delete;
+  ~Savepoint();
+
+  io::Result<> keep();
+
+ private:
+  explicit Savepoint(Database& database) : database_(&database) {}
+  Database* database_;  // null: over
+};
+
+// SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt.
+// BUSY, LOCKED, NOMEM, no descriptor left: exhausted. A UNIQUE or PRIMARY KEY in the way: exists;
+// another constraint: refused. All else, and every failed sync whatever its errno: system. Never
+// not_found: that a file of the catalogue is missing must not look like an unknown link.
+io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op);
+
+// Bytes of a log of so many frames (https://www.sqlite.org/fileformat2.html#walformat).
+uint64_t wal_bytes_of(uint64_t frames, uint64_t page_bytes);
+
+}  // namespace ringdrop::db
