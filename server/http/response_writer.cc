@@ -1,0 +1,150 @@
+#include "server/http/response_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "proto/http_date.h"
+#include "proto/http_response.h"
+#include "server/http/body_reader.h"
+
+namespace ringdrop::http {
+namespace {
+
+bool has_body(uint16_t status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
+}  // namespace
+
+void ResponseWriter::begin(const proto::RequestHead& request) {
+  http_1_0_ = request.minor_version == 0;
+  head_request_ = request.method == proto::Method::head;
+  keep_alive_ = request.keep_alive;
+  body_ = nullptr;
+  wants_body_ = true;
+  chunked_ = false;
+  finished_ = false;
+  status_ = 0;
+  length_.reset();
+  held_head_.clear();
+  held_head_sent_ = 0;
+  body_bytes_sent_ = 0;
+  stall_ = StallGuard(limits_);
+}
+
+void ResponseWriter::begin_unparsed() {
+  begin(proto::RequestHead{});
+  close_after();
+}
+
+std::string ResponseWriter::final_head(const proto::ResponseHead& head, std::optional<uint64_t> length) {
+  CHECK_THAT(!started() && head.status >= 200);
+  status_ = head.status;
+  if (drain_.stop_requested() || (body_ && !body_->can_be_skipped())) close_after();
+  length_ = length;
+  wants_body_ = has_body(head.status) && !head_request_;
+  chunked_ = !length && !http_1_0_;
+  if (!length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
+  proto::ResponseHead full = head;
+  full.fields.add("Date", proto::format_http_date(loop_.epoch_ms() / 1000));
+  if (length && has_body(head.status)) full.fields.add("Content-Length", std::to_string(*length));
+  if (chunked_ && has_body(head.status)) full.fields.add("Transfer-Encoding", "chunked");
+  if (!keep_alive_) full.fields.add("Connection", "close");
+  if (keep_alive_ && http_1_0_) full.fields.add("Connection", "keep-alive");
+  return proto::format_response_head(full);
+}
+
+// One call to the kernel; the count of bytes that left, 0 when none did before `patient_until`.
+io::Task<io::Result<std::size_t>> ResponseWriter::send_once(Bytes first, Bytes second, io::TimePoint patient_until) {
+  const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop_.now()));
+  io::Result<std::size_t> sent = co_await socket_.send_all(first, second, deadline, stop_);
+  stall_.waited(loop_.now());
+  if (!sent && sent.error().code == io::Errc::timed_out) sent = 0;
+  if (!sent) co_return sent;
+  stall_.moved(*sent);
+  if (*sent < first.size() + second.size() && stall_.expired()) co_return io::fail(io::Errc::timed_out, "send");
+  if (*sent < first.size() + second.size() && stop_.stop_requested()) co_return io::fail(io::Errc::cancelled, "send");
+  co_return sent;
+}
+
+io::Task<io::Result<>> ResponseWriter::send_text(std::string_view first_text, Bytes second) {
+  Bytes first = as_bytes(first_text);
+  while (!first.empty() || !second.empty()) {
+    const io::Result<std::size_t> sent = co_await send_once(first, second, io::kNever);
+    if (!sent) co_return std::unexpected(sent.error());
+    const std::size_t of_first = std::min(*sent, first.size());
+    first = first.subspan(of_first);
+    second = second.subspan(*sent - of_first);
+  }
+  co_return io::Result<>{};
+}
+
+io::Task<io::Result<>> ResponseWriter::send_interim(const proto::ResponseHead& head) {
+  if (http_1_0_) co_return io::Result<>{};
+  const std::string text = proto::format_response_head(head);
+  co_return co_await send_text(text, Bytes{});
+}
+
+io::Task<io::Result<>> ResponseWriter::send(const proto::ResponseHead& head, std::string_view body) {
+  const std::string text = final_head(head, body.size());
+  const Bytes content = wants_body_ ? as_bytes(body) : Bytes{};
+  const io::Result<> sent = co_await send_text(text, content);
+  if (!sent) co_return sent;
+  finished_ = true;
+  body_bytes_sent_ = content.size();
+  co_return sent;
+}
+
+void ResponseWriter::start(const proto::ResponseHead& head, std::optional<uint64_t> length) {
+  held_head_ = final_head(head, length);
+  held_head_sent_ = 0;
+}
+
+io::Task<io::Result<>> ResponseWriter::write(Bytes bytes) {
+  CHECK_THAT(wants_body_);
+  if (bytes.empty()) co_return io::Result<>{};
+  std::string before = std::exchange(held_head_, {}).substr(held_head_sent_);
+  held_head_sent_ = 0;
+  if (chunked_) before += proto::format_chunk_size(bytes.size());
+  io::Result<> sent = co_await send_text(before, bytes);
+  if (sent && chunked_) sent = co_await send_text("\r\n", Bytes{});
+  if (sent) body_bytes_sent_ += bytes.size();
+  co_return sent;
+}
+
+io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Milliseconds patience) {
+  CHECK_THAT(wants_body_ && length_);
+  const Bytes head = as_bytes(held_head_).subspan(held_head_sent_);
+  const io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
+  if (!sent) co_return sent;
+  const std::size_t of_head = std::min(*sent, head.size());
+  held_head_sent_ += of_head;
+  if (held_head_sent_ == held_head_.size()) {
+    held_head_.clear();
+    held_head_sent_ = 0;
+  }
+  body_bytes_sent_ += *sent - of_head;
+  co_return *sent - of_head;
+}
+
+io::Task<io::Result<>> ResponseWriter::wait_writable() {
+  const io::TimePoint deadline = stall_.begin_wait(loop_.now());
+  const io::Result<> writable = co_await socket_.wait_writable(deadline, stop_);
+  stall_.waited(loop_.now());
+  co_return writable;
+}
+
+io::Task<io::Result<>> ResponseWriter::finish() {
+  std::string rest = std::exchange(held_head_, {}).substr(held_head_sent_);
+  held_head_sent_ = 0;
+  if (wants_body_ && chunked_) rest += proto::kLastChunk;
+  if (wants_body_ && length_ && body_bytes_sent_ != *length_) {
+    keep_alive_ = false;
+    co_return io::fail(io::Errc::corrupt, "send");
+  }
+  finished_ = true;
+  co_return co_await send_text(rest, Bytes{});
+}
+
+}  // namespace ringdrop::http

@@ -1,0 +1,31 @@
+// Which request means what: by shape of the path and by method, never by what exists. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "proto/http_message.h"
+
+namespace ringdrop::server {
+
+struct Route {
+  enum class Kind : uint8_t {
+    help,      // GET, HEAD /
+    health,    // GET, HEAD /healthz
+    upload,    // PUT /{name}, PUT /
+    download,  // GET, HEAD /{token}[/{name}]
+    options,   // OPTIONS of a known shape: `allow`
+    not_found,
+    not_allowed,  // 405: `allow`
+    unsupported,  // 501
+  };
+  Kind kind = Kind::not_found;
+  std::string_view name{};   // upload: the segment, still percent-encoded
+  std::string_view token{};  // download
+  std::string_view allow{};  // methods of this shape
+};
+
+// The views point into `request`.
+Route route(const proto::RequestHead& request);
+
+}  // namespace ringdrop::server

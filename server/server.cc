@@ -1,0 +1,129 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "io/on_loop.h"
+
+namespace ringdrop::server {
+namespace {
+
+using io::Result;
+using io::Task;
+
+constexpr io::Milliseconds kCatalogueWatchPause{200};
+// How long a port that is taken is asked for again, and how often.
+constexpr io::Milliseconds kPortPatience{2'000};
+constexpr io::Milliseconds kPortPause{50};
+
+http::HttpLimits limits_of(const Config& config) {
+  http::HttpLimits limits;
+  limits.head_timeout = config.head_timeout;
+  limits.idle_timeout = config.idle_timeout;
+  limits.stall_timeout = config.stall_timeout;
+  limits.linger_timeout = config.linger_timeout;
+  const auto stall_ms = static_cast<uint64_t>(config.stall_timeout.count());
+  limits.min_transfer_bytes = config.min_transfer_bytes_per_second * stall_ms / 1000;
+  return limits;
+}
+
+}  // namespace
+
+Server::Server(const Config& config, std::span<io::EventLoop* const> loops, storage::BlobSpace& space,
+               db::Catalogue& catalogue, std::size_t max_connections)
+    : config_(config),
+      limits_(limits_of(config)),
+      catalogue_(catalogue),
+      max_connections_(max_connections),
+      loop_(*loops.front()),
+      pause_(loop_),
+      accepting_(loop_) {
+  const uint64_t memory_bytes = config.memory_budget_bytes / loops.size();
+  for (io::EventLoop* const loop : loops) {
+    loops_.push_back(std::make_unique<ServerLoop>(*loop, config_, limits_, space, catalogue, own_host_, memory_bytes));
+  }
+}
+
+Server::~Server() = default;
+
+Task<Result<RecoveryReport>> Server::start() {
+  const Result<> opened = co_await open_loops();
+  if (!opened) co_return std::unexpected(opened.error());
+  Result<RecoveryReport> report = co_await recover(loop_, loops_.front()->blobs(), catalogue_);
+  if (!report) co_return report;
+  const Result<> listening = co_await listen();
+  if (!listening) co_return std::unexpected(listening.error());
+  accepting_.spawn(watch_catalogue());
+  co_return report;
+}
+
+Task<Result<>> Server::open_loops() {
+  for (const std::unique_ptr<ServerLoop>& part : loops_) {
+    const Result<> opened = co_await io::run_on_loop(loop_, part->loop(), part->open());
+    if (!opened) co_return opened;
+    connections_.push_back(&part->connections());
+  }
+  co_return Result<>{};
+}
+
+// A server that was killed a moment ago still holds its port: the kernel ends its ring's accept in the background.
+Task<Result<io::Listener>> Server::listen_on(const io::Address& address) {
+  const io::TimePoint give_up = loop_.now() + kPortPatience;
+  const std::stop_token stop = accepting_.stop_token();
+  for (;;) {
+    Result<io::Listener> listener = io::listen(loop_, address);
+    const bool in_use = !listener && listener.error().sys_errno == EADDRINUSE;
+    if (!in_use || loop_.now() >= give_up) co_return listener;
+    static_cast<void>(co_await pause_.wait(loop_.now() + kPortPause, stop));
+  }
+}
+
+Task<Result<>> Server::listen() {
+  for (const std::string& text : config_.listen) {
+    const std::optional<io::Address> address = io::parse_address(text);
+    if (!address) co_return io::fail(io::Errc::refused, "listen");
+    Result<io::Listener> listener = co_await listen_on(*address);
+    if (!listener) {
+      loop_.log().error(fmt::format("cannot listen on {}: {}", text, io::describe(listener.error())));
+      co_return std::unexpected(listener.error());
+    }
+    addresses_.push_back(listener->address());
+    if (addresses_.size() == 1) {
+      own_host_ = text.starts_with("unix:") ? "localhost" : io::format_address(addresses_.front());
+    }
+    acceptors_.push_back(std::make_unique<http::Acceptor>(loop_, std::move(*listener), connections_, max_connections_));
+  }
+  for (const auto& acceptor : acceptors_) accepting_.spawn(acceptor->run(accepting_.stop_token()));
+  co_return Result<>{};
+}
+
+Task<> Server::watch_catalogue() {
+  const std::stop_token stop = accepting_.stop_token();
+  while (!stop.stop_requested() && !catalogue_.failed()) {
+    static_cast<void>(co_await pause_.wait(loop_.now() + kCatalogueWatchPause, stop));
+  }
+  if (catalogue_.failed()) failure_.request_stop();
+}
+
+Task<> Server::stop(io::TimePoint cut_at) {
+  accepting_.request_stop();
+  co_await accepting_.join();
+  acceptors_.clear();
+  // All begin to drain before the first is waited for.
+  for (http::Connections* const set : connections_) {
+    set->loop().post([set] { set->drain(); });
+  }
+  for (const std::unique_ptr<ServerLoop>& part : loops_) {
+    co_await io::run_on_loop(loop_, part->loop(), part->close(cut_at));
+  }
+}
+
+Task<> Server::cut() {
+  for (const std::unique_ptr<ServerLoop>& part : loops_) {
+    co_await io::run_on_loop(loop_, part->loop(), part->cut());
+  }
+}
+
+}  // namespace ringdrop::server

@@ -1,0 +1,63 @@
+// The server over any number of loops: opens the store on each, recovers, listens, drains. It makes no thread and no
+// ring: the process (serve.cc) and the simulated world both lend it loops.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "db/catalogue.h"
+#include "io/address.h"
+#include "io/event_loop.h"
+#include "io/task_scope.h"
+#include "server/config.h"
+#include "server/http/acceptor.h"
+#include "server/http/limits.h"
+#include "server/recovery.h"
+#include "server/server_loop.h"
+
+namespace ringdrop::server {
+
+class Server {
+ public:
+  // Every call is made on loops.front(). All outlive the server; BlobStore::prepare() has been done. `max_connections`
+  // is what descriptors allow, at most the configured number.
+  Server(const Config& config, std::span<io::EventLoop* const> loops, storage::BlobSpace& space,
+         db::Catalogue& catalogue, std::size_t max_connections);
+  ~Server();
+
+  // Opens, recovers, then listens: when it returns, connections are accepted. After an error: stop().
+  io::Task<io::Result<RecoveryReport>> start();
+  // Where it listens: what port 0 became.
+  const std::vector<io::Address>& addresses() const { return addresses_; }
+  // Requested when the server cannot go on: the catalogue has failed.
+  std::stop_token failure() const { return failure_.get_token(); }
+
+  // Stops accepting, lets transfers run until `cut_at`, closes. Then the server may be destroyed.
+  io::Task<> stop(io::TimePoint cut_at);
+  // While stop() waits: ends all transfers now.
+  io::Task<> cut();
+
+ private:
+  io::Task<io::Result<>> open_loops();
+  io::Task<io::Result<>> listen();
+  io::Task<io::Result<io::Listener>> listen_on(const io::Address& address);
+  io::Task<> watch_catalogue();
+
+  const Config& config_;
+  const http::HttpLimits limits_;
+  db::Catalogue& catalogue_;
+  const std::size_t max_connections_;
+  io::EventLoop& loop_;
+  std::vector<std::unique_ptr<ServerLoop>> loops_;
+  std::vector<http::Connections*> connections_;
+  std::vector<std::unique_ptr<http::Acceptor>> acceptors_;
+  std::vector<io::Address> addresses_;
+  std::string own_host_;
+  std::stop_source failure_;
+  io::WaitList pause_;
+  io::TaskScope accepting_;
+};
+
+}  // namespace ringdrop::server
