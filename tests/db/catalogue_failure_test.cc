@@ -1,0 +1,297 @@
+// What a disk that fails does to the catalogue: acknowledged means there after the next start, not
+// acknowledged means whole or absent, and never half of a batch in between.
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/catalogue.h"
+#include "tests/db/catalogue_fixture.h"
+#include "tests/db/faulty_vfs.h"
+
+namespace ringdrop::db {
+namespace {
+
+using test::FaultyVfs;
+using Outcomes = std::vector<std::optional<io::Result<>>>;
+
+struct Fixture {
+  CatalogueOptions options() const {
+    CatalogueOptions options;
+    options.path = directory.file("catalogue.sqlite");
+    return options;
+  }
+  CatalogueOptions faulty_options() const {
+    CatalogueOptions how = options();
+    how.vfs = vfs.name();
+    return how;
+  }
+  // Inserts links `first` to `first` + 2 in one batch.
+  Outcomes insert_three(test::SteppedCatalogue& parts, uint64_t first) {
+    const std::array<Link, 3> links = {test::make_link(first), test::make_link(first + 1), test::make_link(first + 2)};
+    Outcomes outcomes(links.size());
+    io::TaskScope scope(loop.loop());
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      scope.spawn(test::insert_into(parts.catalogue, loop.loop(), links[i], outcomes[i]));
+    }
+    parts.writer.run_batch();
+    test::drain(loop.loop(), scope);
+    return outcomes;
+  }
+  // How many of links `first` to `first` + 2 there are.
+  std::size_t count_three(Catalogue& catalogue, uint64_t first) {
+    std::size_t count = 0;
+    for (uint64_t i = first; i < first + 3; ++i) {
+      const auto found = loop.run(catalogue.find(loop.loop(), test::make_link(i).token));
+      REQUIRE(found.has_value());
+      if (*found) ++count;
+    }
+    return count;
+  }
+
+  test::TemporaryDirectory directory;
+  FaultyVfs vfs;
+  test::LoopFixture loop;
+};
+
+TEST_CASE_FIXTURE(Fixture, "a failed sync fails the whole batch and ends all writing") {
+  {
+    test::SteppedCatalogue parts(faulty_options(), loop);
+    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+    vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, EIO);
+    for (const auto& outcome : insert_three(parts, 20)) {
+      REQUIRE_FALSE(outcome->has_value());
+      CHECK(outcome->error().code == io::Errc::system);
+      CHECK(outcome->error().sys_errno == EIO);
+      CHECK(std::string(outcome->error().op) == "commit");
+    }
+    CHECK(vfs.has_failed());
+    CHECK(parts.catalogue.failed());
+    CHECK(parts.catalogue.commits() == 1);
+    CHECK(count_three(parts.catalogue, 10) == 3);
+    CHECK(count_three(parts.catalogue, 20) == 0);
+    // The next sync would succeed, and mean nothing.
+    const uint64_t syncs = vfs.syncs();
+    for (const auto& outcome : insert_three(parts, 30)) {
+      CHECK(outcome->error().code == io::Errc::system);
+    }
+    CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())) == false);
+    CHECK(vfs.syncs() == syncs);
+  }
+  const uint64_t syncs = vfs.syncs();
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(vfs.syncs() == syncs);
+  CHECK_FALSE(parts.catalogue.failed());
+  CHECK(count_three(parts.catalogue, 10) == 3);
+  CHECK(count_three(parts.catalogue, 20) % 3 == 0);
+  CHECK(count_three(parts.catalogue, 30) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a sync that fails for want of space is no less a failed sync") {
+  test::SteppedCatalogue parts(faulty_options(), loop);
+  vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, ENOSPC);
+  for (const auto& outcome : insert_three(parts, 10)) {
+    CHECK(outcome->error().code == io::Errc::system);
+  }
+  CHECK(parts.catalogue.failed());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a full disk fails the batch; with space again writing goes on") {
+  {
+    test::SteppedCatalogue parts(faulty_options(), loop);
+    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+    for (uint64_t nth = 0;; ++nth) {
+      vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, nth, ENOSPC);
+      const Outcomes outcomes = insert_three(parts, 20);
+      CHECK_FALSE(parts.catalogue.failed());
+      if (!vfs.has_failed()) break;
+      for (const auto& outcome : outcomes) {
+        REQUIRE_FALSE(outcome->has_value());
+        CHECK(outcome->error().code == io::Errc::no_space);
+      }
+      CHECK(count_three(parts.catalogue, 20) == 0);
+    }
+    CHECK(count_three(parts.catalogue, 20) == 3);
+  }
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(count_three(parts.catalogue, 10) == 3);
+  CHECK(count_three(parts.catalogue, 20) == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that may not grow is a full disk: a quota, RLIMIT_FSIZE") {
+  test::SteppedCatalogue parts(options(), loop);
+  for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit small = before;
+  small.rlim_cur = parts.catalogue.wal_bytes() + 5000;  // one frame and a piece of the next
+  const auto signal_before = signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const Outcomes outcomes = insert_three(parts, 20);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  signal(SIGXFSZ, signal_before);
+  for (const auto& outcome : outcomes) {
+    REQUIRE_FALSE(outcome->has_value());
+    CHECK(outcome->error().code == io::Errc::no_space);
+    CHECK(outcome->error().sys_errno == EFBIG);
+  }
+  CHECK_FALSE(parts.catalogue.failed());
+  CHECK(count_three(parts.catalogue, 20) == 0);
+  for (const auto& outcome : insert_three(parts, 20)) CHECK(outcome->has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a transaction that SQLite undoes in the middle fails for every job") {
+  // A link so large that its pages leave the cache before the commit: the write fails in the job.
+  test::SteppedCatalogue parts(faulty_options(), loop);
+  const Link before = test::make_link(1);
+  Link large = test::make_link(2);
+  large.extents[0].checksums.assign(32 * kMiB, 'x');
+  const Link after = test::make_link(3);
+  Outcomes outcomes(3);
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 100, EIO);
+  io::TaskScope scope(loop.loop());
+  scope.spawn(test::insert_into(parts.catalogue, loop.loop(), before, outcomes[0]));
+  scope.spawn(test::insert_into(parts.catalogue, loop.loop(), large, outcomes[1]));
+  scope.spawn(test::insert_into(parts.catalogue, loop.loop(), after, outcomes[2]));
+  parts.writer.run_batch();
+  test::drain(loop.loop(), scope);
+  REQUIRE(vfs.has_failed());
+  for (const auto& outcome : outcomes) {
+    REQUIRE_FALSE(outcome->has_value());
+    CHECK(outcome->error().code == io::Errc::system);
+    CHECK(std::string(outcome->error().op) == "insert an extent");
+  }
+  CHECK(count_three(parts.catalogue, 1) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "another process that writes for long makes a batch fail, not the file") {
+  CatalogueOptions impatient = options();
+  impatient.busy_timeout_ms = 20;
+  test::SteppedCatalogue parts(impatient, loop);
+  OpenOptions how;
+  how.path = options().path;
+  how.role = Role::writer;
+  {
+    Database other = *Database::open(how);
+    Transaction held = *Transaction::begin(other);
+    for (const auto& outcome : insert_three(parts, 10)) {
+      CHECK(outcome->error().code == io::Errc::exhausted);
+    }
+  }
+  CHECK_FALSE(parts.catalogue.failed());
+  for (const auto& outcome : insert_three(parts, 10)) CHECK(outcome->has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a failed checkpoint ends all writing and loses nothing") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  {
+    test::SteppedCatalogue parts(how, loop);
+    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+    // The sync of the log comes first, that of the main file second.
+    vfs.fail(FaultyVfs::sync, 1, EIO);
+    const io::Result<bool> made = loop.run(parts.catalogue.checkpoint_if_due(loop.loop()));
+    CHECK(vfs.has_failed());
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().code == io::Errc::system);
+    CHECK(parts.catalogue.failed());
+    CHECK(count_three(parts.catalogue, 10) == 3);
+  }
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(count_three(parts.catalogue, 10) == 3);
+}
+
+// Opens, writes two batches, removes a link, makes a checkpoint, closes: with the nth operation of
+// SQLite failing. Then opens again on a sound disk and compares. False: nothing failed any more.
+bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkpoint_bytes) {
+  CAPTURE(kinds);
+  CAPTURE(nth);
+  Fixture fixture;
+  Outcomes first(3);
+  Outcomes second(3);
+  std::optional<io::Result<>> removed;
+  fixture.vfs.fail(kinds, nth, sys_errno);
+  CatalogueOptions how = fixture.faulty_options();
+  how.checkpoint_bytes = checkpoint_bytes;
+  io::Result<std::unique_ptr<CatalogueFile>> opened = CatalogueFile::open(how, fixture.loop.log());
+  if (opened) {
+    opened->reset();
+    // A second start, so that the nth operation is one of those too.
+    opened = CatalogueFile::open(how, fixture.loop.log());
+  }
+  if (opened) {
+    CatalogueFile& file = **opened;
+    test::SteppedLane writer(file);
+    io::WorkerLane reader("reader", 1, 16);
+    io::WorkerLane checkpointer("checkpointer", 1, 16);
+    Catalogue catalogue(file, writer, reader, checkpointer);
+    io::EventLoop& loop = fixture.loop.loop();
+    const auto batch = [&](uint64_t number, Outcomes& outcomes, bool with_removal) {
+      const std::array<Link, 3> links = {test::make_link(number), test::make_link(number + 1),
+                                         test::make_link(number + 2)};
+      io::TaskScope scope(loop);
+      for (std::size_t i = 0; i < links.size(); ++i) {
+        scope.spawn(test::insert_into(catalogue, loop, links[i], outcomes[i]));
+      }
+      const std::string token = test::make_link(10).token;
+      if (with_removal) scope.spawn(test::remove_from(catalogue, loop, token, removed));
+      writer.run_batch();
+      test::drain(loop, scope);
+    };
+    batch(10, first, false);
+    static_cast<void>(fixture.loop.run(catalogue.checkpoint_if_due(loop)));
+    batch(20, second, true);
+    static_cast<void>(fixture.loop.run(catalogue.checkpoint_if_due(loop)));
+  }
+  opened = io::fail(io::Errc::closed, "closed");
+
+  test::SteppedCatalogue parts(fixture.options(), fixture.loop);
+  const auto has = [&](uint64_t number) {
+    const auto found = fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), test::make_link(number).token));
+    REQUIRE(found.has_value());
+    if (*found) CHECK(test::same(**found, test::make_link(number)));
+    return found->has_value();
+  };
+  for (std::size_t i = 0; i < 3; ++i) {
+    const bool gone = i == 0 && removed.has_value();
+    const bool was_removed = gone && removed->has_value();
+    if (was_removed) CHECK_FALSE(has(10));
+    if (!gone && first[i] && first[i]->has_value()) CHECK(has(10 + i));
+    if (second[i] && second[i]->has_value()) CHECK(has(20 + i));
+  }
+  // A batch is there as a whole or not at all; the second one took link 10 away.
+  const bool second_there = has(20);
+  CHECK(has(21) == second_there);
+  CHECK(has(22) == second_there);
+  CHECK(has(12) == has(11));
+  CHECK(has(10) == (has(11) && !second_there));
+  return fixture.vfs.has_failed();
+}
+
+TEST_CASE("whichever operation of SQLite fails, acknowledged is kept and a batch is never torn") {
+  struct Row {
+    unsigned kinds;
+    int sys_errno;
+    uint64_t checkpoint_bytes;
+  };
+  const Row rows[] = {
+      {FaultyVfs::any, EIO, 8 * kKiB},  // the lane makes the checkpoints
+      {FaultyVfs::any, EIO, 1},         // the writer makes them
+      {FaultyVfs::write, ENOSPC, 8 * kKiB},
+      {FaultyVfs::write, ENOSPC, 1},
+  };
+  for (const Row& row : rows) {
+    uint64_t nth = 0;
+    while (survives_fault(row.kinds, nth, row.sys_errno, row.checkpoint_bytes)) ++nth;
+    CHECK(nth > 20);
+    MESSAGE("operations that were failed: ", nth);
+  }
+}
+
+}  // namespace
+}  // namespace ringdrop::db

@@ -1,0 +1,138 @@
+// A catalogue in a temporary directory with what it needs around it, and links to put into it.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "db/catalogue.h"
+#include "tests/support/loop_fixture.h"
+
+namespace ringdrop::test {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "ringdrop-db-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  std::string file(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Runs batches when the test says so, on the test's thread: what is in a batch is no chance.
+class SteppedLane final : public io::Lane {
+ public:
+  explicit SteppedLane(io::Batch& batch) : batch_(batch) {}
+
+  bool enqueue(io::Job& job, io::Ring& ring) override {
+    jobs_.push_back(&job);
+    ring_ = &ring;
+    return true;
+  }
+  void run_batch() {
+    const std::vector<io::Job*> jobs = std::exchange(jobs_, {});
+    batch_.run_all(jobs);
+    for (io::Job* const job : jobs) ring_->complete_from_thread(*job, 0);
+  }
+
+ private:
+  io::Batch& batch_;
+  io::Ring* ring_ = nullptr;
+  std::vector<io::Job*> jobs_;
+};
+
+inline std::unique_ptr<db::CatalogueFile> open_file(const db::CatalogueOptions& options, io::Log& log) {
+  io::Result<std::unique_ptr<db::CatalogueFile>> file = db::CatalogueFile::open(options, log);
+  REQUIRE_MESSAGE(file.has_value(), io::describe(file.error()));
+  return *std::move(file);
+}
+
+// The catalogue as the server has it: a thread for each lane.
+struct CatalogueFixture {
+  explicit CatalogueFixture(const db::CatalogueOptions& options, LoopFixture& fixture)
+      : file(open_file(options, fixture.log())) {}
+
+  std::unique_ptr<db::CatalogueFile> file;
+  io::WorkerLane writer{"writer", 1, 4096, file.get()};
+  io::WorkerLane reader{"reader", 1, 4096};
+  io::WorkerLane checkpointer{"checkpointer", 1, 16};
+  db::Catalogue catalogue{*file, writer, reader, checkpointer};
+};
+
+// The same, with a writer that is stepped.
+struct SteppedCatalogue {
+  explicit SteppedCatalogue(const db::CatalogueOptions& options, LoopFixture& fixture)
+      : file(open_file(options, fixture.log())) {}
+
+  std::unique_ptr<db::CatalogueFile> file;
+  SteppedLane writer{*file};
+  io::WorkerLane reader{"reader", 1, 16};
+  io::WorkerLane checkpointer{"checkpointer", 1, 16};
+  db::Catalogue catalogue{*file, writer, reader, checkpointer};
+};
+
+// A link of one small extent; different numbers give different tokens and files.
+inline db::Link make_link(uint64_t number) {
+  db::Link link;
+  link.token = fmt::format("{:022}", number);
+  link.name = fmt::format("file {}.txt", number);
+  link.content_type = "text/plain";
+  link.size_bytes = 5;
+  link.created_at_ms = 1'700'000'000'000;
+  db::Extent extent;
+  extent.file = number;
+  extent.length_bytes = 5;
+  extent.checksums = std::string(db::kChecksumBytes, 'x');
+  link.extents.push_back(std::move(extent));
+  return link;
+}
+
+inline bool same(const db::Link& a, const db::Link& b) {
+  const auto fields = [](const db::Link& link) {
+    return std::tie(link.token, link.name, link.content_type, link.size_bytes, link.created_at_ms);
+  };
+  const auto same_extent = [](const db::Extent& x, const db::Extent& y) {
+    return x.file == y.file && x.length_bytes == y.length_bytes && x.checksums == y.checksums;
+  };
+  return fields(a) == fields(b) && std::ranges::equal(a.extents, b.extents, same_extent);
+}
+
+// As a child of a scope: what insert() and remove() brought, for a test to look at afterwards.
+inline io::Task<> insert_into(db::Catalogue& catalogue, io::EventLoop& loop, const db::Link& link,
+                              std::optional<io::Result<>>& outcome) {
+  const io::Result<> inserted = co_await catalogue.insert(loop, link);
+  outcome.emplace(inserted);
+}
+
+inline io::Task<> remove_from(db::Catalogue& catalogue, io::EventLoop& loop, std::string token,
+                              std::optional<io::Result<>>& outcome) {
+  const io::Result<std::optional<db::Link>> removed = co_await catalogue.remove(loop, token);
+  if (removed) {
+    outcome.emplace();
+  } else {
+    outcome.emplace(std::unexpected(removed.error()));
+  }
+}
+
+}  // namespace ringdrop::test

@@ -1,0 +1,60 @@
+// SQLite's disk with a fault to order: an sqlite3_vfs over the default one that lets one chosen
+// operation fail, counts syncs, and can hold a commit in the middle of its sync.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace ringdrop::test {
+
+class FaultyVfs {
+ public:
+  // Which operations count; a set of bits.
+  enum Kind : unsigned { read = 1, write = 2, sync = 4, truncate = 8, any = 15, wal_only = 16 };
+
+  FaultyVfs();
+  ~FaultyVfs();  // all its connections are closed
+  FaultyVfs(const FaultyVfs&) = delete;
+  FaultyVfs& operator=(const FaultyVfs&) = delete;
+
+  const std::string& name() const { return name_; }
+
+  // Lets the nth operation of these kinds from now on fail (0: the next one), once. With ENOSPC a
+  // write becomes SQLITE_FULL, as the real VFS does it; else it is the kind's SQLITE_IOERR_*.
+  void fail(unsigned kinds, uint64_t nth, int sys_errno);
+  bool has_failed() const;
+  uint64_t syncs() const;
+
+  // Syncs of a write-ahead log wait until release_syncs().
+  void hold_wal_syncs();
+  void wait_until_held();
+  void release_syncs();
+
+ private:
+  struct File;
+  static int open(sqlite3_vfs*, const char*, sqlite3_file*, int, int*);
+  static const sqlite3_io_methods kMethods;
+
+  // SQLITE_OK, or what the operation shall fail with.
+  int before(Kind kind, bool wal);
+
+  std::string name_;
+  sqlite3_vfs* real_;
+  sqlite3_vfs vfs_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  unsigned kinds_ = 0;  // 0: no fault is ordered
+  uint64_t left_ = 0;
+  int sys_errno_ = 0;
+  bool has_failed_ = false;
+  uint64_t syncs_ = 0;
+  bool holding_ = false;
+  bool held_ = false;
+};
+
+}  // namespace ringdrop::test

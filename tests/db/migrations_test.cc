@@ -1,0 +1,87 @@
+#include "db/migrations.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/db/catalogue_fixture.h"
+
+namespace ringdrop::db {
+namespace {
+
+Database open(const std::string& path) {
+  OpenOptions options;
+  options.path = path;
+  options.role = Role::writer;
+  return *Database::open(options);
+}
+
+int64_t read(Database& database, const char* sql) {
+  const io::Result<int64_t> value = database.read_int64(sql, "read");
+  REQUIRE(value.has_value());
+  return *value;
+}
+
+TEST_CASE("an empty file gets all tables and the newest number; a second time changes nothing") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  REQUIRE(migrate(database));
+  const auto newest = static_cast<int64_t>(catalogue_migrations().size());
+  CHECK(read(database, "PRAGMA user_version") == newest);
+  CHECK(read(database, "SELECT count(*) FROM links") == 0);
+  CHECK(read(database, "SELECT count(*) FROM extents") == 0);
+  const int64_t schema_version = read(database, "PRAGMA schema_version");
+  REQUIRE(migrate(database));
+  CHECK(read(database, "PRAGMA schema_version") == schema_version);
+}
+
+TEST_CASE("only the steps that a file has not seen are made, in order") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  const std::vector<const char*> old = {"CREATE TABLE a (x); INSERT INTO a VALUES (1)"};
+  const std::vector<const char*> both = {old[0], "UPDATE a SET x = x + 10"};
+  REQUIRE(migrate(database, old));
+  CHECK(read(database, "PRAGMA user_version") == 1);
+  REQUIRE(migrate(database, both));
+  CHECK(read(database, "PRAGMA user_version") == 2);
+  CHECK(read(database, "SELECT x FROM a") == 11);
+}
+
+TEST_CASE("a step that fails leaves nothing of itself, and the steps before it") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  const std::vector<const char*> steps = {
+      "CREATE TABLE a (x); INSERT INTO a VALUES (1)",
+      "UPDATE a SET x = 2; INSERT INTO no_such_table VALUES (1)",
+  };
+  CHECK_FALSE(migrate(database, steps).has_value());
+  CHECK_FALSE(database.in_transaction());
+  CHECK(read(database, "PRAGMA user_version") == 1);
+  CHECK(read(database, "SELECT x FROM a") == 1);
+}
+
+TEST_CASE("a file of a newer version is refused and left as it is") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("db");
+  {
+    Database database = open(path);
+    REQUIRE(database.execute("CREATE TABLE future (x); PRAGMA user_version=1000", "make"));
+    const io::Result<> migrated = migrate(database);
+    REQUIRE_FALSE(migrated.has_value());
+    CHECK(migrated.error().code == io::Errc::refused);
+    CHECK(io::describe(migrated.error()).find("newer version") != std::string::npos);
+  }
+  io::Log log(io::Log::Level::off);
+  CatalogueOptions options;
+  options.path = path;
+  const auto file = CatalogueFile::open(options, log);
+  REQUIRE_FALSE(file.has_value());
+  CHECK(file.error().code == io::Errc::refused);
+  Database database = open(path);
+  CHECK(read(database, "PRAGMA user_version") == 1000);
+  CHECK(read(database, "SELECT count(*) FROM sqlite_schema") == 1);
+}
+
+}  // namespace
+}  // namespace ringdrop::db

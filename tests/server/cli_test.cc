@@ -1,0 +1,175 @@
+#include "server/cli.h"
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringdrop::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+Command run(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "ringdrop");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A configuration file that goes away with its test.
+class ConfigFile {
+ public:
+  explicit ConfigFile(std::string_view toml)
+      : path_(std::filesystem::temp_directory_path() / ("ringdrop-cli-test-" + std::to_string(getpid()) + ".toml")) {
+    std::ofstream(path_) << toml;
+  }
+  ConfigFile(const ConfigFile&) = delete;
+  ConfigFile& operator=(const ConfigFile&) = delete;
+  ~ConfigFile() { std::filesystem::remove(path_); }
+
+  const char* path() const { return path_.c_str(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("serve without options serves the defaults") {
+  const Command command = run({"serve"});
+  CHECK(command.kind == Command::serve);
+  CHECK(command.config == Config{});
+  CHECK(command.text.empty());
+}
+
+TEST_CASE("options set their keys, with = or a space, several addresses in order") {
+  const Command command =
+      run({"serve", "--listen", "[::1]:8080", "--loops=2", "--listen=unix:/tmp/a,b.sock", "--data-dir", "/srv/a b",
+           "--max-upload-size", "40GiB", "--head-timeout=5s", "--durability", "process"});
+  REQUIRE_MESSAGE(command.kind == Command::serve, command.text);
+  CHECK(command.config.listen == std::vector<std::string>{"[::1]:8080", "unix:/tmp/a,b.sock"});
+  CHECK(command.config.loops == 2);
+  CHECK(command.config.data_dir == "/srv/a b");
+  CHECK(command.config.max_upload_bytes == 40 * kGiB);
+  CHECK(command.config.head_timeout == 5s);
+  CHECK(command.config.durability == Durability::process);
+}
+
+TEST_CASE("every key is an option of serve and stands in its help") {
+  const Command help = run({"serve", "--help"});
+  CHECK(help.kind == Command::help);
+  CHECK(help.exit_code == 0);
+  CHECK(contains(help.text, "(default 64MiB)"));
+  CHECK(contains(help.text, "(default 127.0.0.1:8080)"));
+  for (const ConfigKey& key : config_keys()) {
+    std::string option = "--" + std::string(key.name);
+    for (char& c : option) c = c == '_' ? '-' : c;
+    CAPTURE(option);
+    CHECK(contains(help.text, option + ' ' + std::string(key.value_name)));
+    const Command wrong = run({"serve", option.c_str(), ""});
+    CHECK(wrong.kind == Command::error);
+    CHECK(wrong.exit_code == kExitUsage);
+    CHECK_MESSAGE(wrong.text.starts_with(option + ": \"\" is not "), wrong.text);
+  }
+}
+
+TEST_CASE("an option wins over the file, the file over the default") {
+  const ConfigFile file("loops = 2\nmax_connections = 5\nlisten = ['[::1]:1', '[::1]:2']\n");
+  const Command command = run({"serve", "--config", file.path(), "--loops", "3", "--listen", "[::1]:3"});
+  REQUIRE_MESSAGE(command.kind == Command::serve, command.text);
+  CHECK(command.config.loops == 3);
+  CHECK(command.config.max_connections == 5);
+  CHECK(command.config.listen == std::vector<std::string>{"[::1]:3"});
+  CHECK(command.config.memory_budget_bytes == Config{}.memory_budget_bytes);
+}
+
+TEST_CASE("file and options are checked together, after the merge") {
+  const ConfigFile file("\nloops = 8\n");
+  CHECK(run({"serve", "--config", file.path(), "--memory-budget", "128MiB"}).kind == Command::serve);
+  const Command impossible = run({"serve", "--config", file.path()});
+  CHECK(impossible.kind == Command::error);
+  CHECK(impossible.exit_code == kExitConfig);
+  CHECK(impossible.text == std::string(file.path()) +
+                               ":2: loops: 8 loops need a memory_budget of at least 128MiB (16MiB "
+                               "each), it is 64MiB\n");
+  CHECK(run({"serve", "--loops", "8"}).exit_code == kExitConfig);
+}
+
+TEST_CASE("check-config says ok, or what is wrong with exit code 78") {
+  const ConfigFile good("loops = 2\n");
+  const Command ok = run({"check-config", "--config", good.path()});
+  CHECK(ok.kind == Command::check_config);
+  CHECK(ok.exit_code == 0);
+  CHECK(ok.text == std::string(good.path()) + ": ok\n");
+  CHECK(run({"check-config"}).text == "the defaults: ok\n");
+
+  const ConfigFile bad("loops = 2\nlog_level = 'loud'\n");
+  for (const char* subcommand : {"check-config", "serve"}) {
+    const Command command = run({subcommand, "--config", bad.path()});
+    CHECK(command.kind == Command::error);
+    CHECK(command.exit_code == kExitConfig);
+    CHECK(command.text == std::string(bad.path()) + ":2: log_level: \"loud\" is not one of debug, info, warn, error\n");
+  }
+  const Command missing = run({"check-config", "--config", "/nonexistent"});
+  CHECK(missing.exit_code == kExitConfig);
+  CHECK(missing.text == "/nonexistent: cannot be read: No such file or directory\n");
+}
+
+TEST_CASE("version and help are answered with exit code 0") {
+  const Command version = run({"--version"});
+  CHECK(version.kind == Command::version);
+  CHECK(version.exit_code == 0);
+  CHECK(version.text == "ringdrop " RINGDROP_VERSION "\n");
+  for (const char* option : {"--help", "-h"}) {
+    const Command help = run({option});
+    CHECK(help.kind == Command::help);
+    CHECK(help.exit_code == 0);
+    CHECK(contains(help.text, "serve"));
+    CHECK(contains(help.text, "check-config"));
+    CHECK(help.text.ends_with('\n'));
+  }
+}
+
+TEST_CASE("without a subcommand there is help, and exit code 64") {
+  const Command command = run({});
+  CHECK(command.kind == Command::help);
+  CHECK(command.exit_code == kExitUsage);
+  CHECK(contains(command.text, "check-config"));
+}
+
+TEST_CASE("wrong use is exit code 64 and one clear line") {
+  const std::vector<std::vector<const char*>> rows{{"serv"},
+                                                   {"serve", "--lisen", "[::1]:1"},
+                                                   {"serve", "file"},
+                                                   {"serve", "--loops"},
+                                                   {"serve", "--loops", "many"},
+                                                   {"serve", "--loops", "1", "--loops", "2"},
+                                                   {"serve", "--loops", "-1"},
+                                                   {"serve", "--listen", "[::1]:1", "[::1]:2"},
+                                                   {"serve", "check-config"},
+                                                   {"serve", "--config"},
+                                                   {"--loops", "2"},
+                                                   {"serve", "--loops="},
+                                                   {"serve", "--config", "a", "--config", "b"},
+                                                   {"check-config", "--loops", "2"}};
+  for (const auto& row : rows) {
+    std::string line;
+    for (const char* argument : row) line += std::string(argument) + ' ';
+    CAPTURE(line);
+    const Command command = run(row);
+    CAPTURE(command.text);
+    CHECK(command.kind == Command::error);
+    CHECK(command.exit_code == kExitUsage);
+    CHECK(command.text.ends_with('\n'));
+  }
+}
+
+}  // namespace ringdrop::server

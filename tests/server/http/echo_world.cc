@@ -1,0 +1,70 @@
+#include "tests/server/http/echo_world.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+
+namespace ringdrop::http {
+
+io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, BodyReader& body,
+                                           ResponseWriter& response, std::stop_token) {
+  std::string text = request.method_text + " " + request.path + "\n";
+  std::array<std::byte, 1000> piece;
+  while (!body.complete() && request.path != "/ignore") {
+    const io::Result<> ready = co_await body.wait();
+    if (!ready) co_return ready;
+    const io::Result<std::size_t> got = co_await body.read(piece, io::Milliseconds(5));
+    if (!got && body.rejection()) {
+      response.close_after();
+      co_return co_await refuse(*body.rejection(), response);
+    }
+    if (!got) co_return std::unexpected(got.error());
+    text += as_text(Bytes(piece).first(*got));
+  }
+  const proto::ResponseHead head;
+  if (request.path != "/stream") co_return co_await response.send(head, text);
+  response.start(head, std::nullopt);
+  if (!response.is_head()) {
+    const io::Result<> written = co_await response.write(as_bytes(text));
+    if (!written) co_return written;
+  }
+  co_return co_await response.finish();
+}
+
+io::Task<io::Result<>> EchoHandler::refuse(const proto::Rejection& why, ResponseWriter& response) {
+  proto::ResponseHead head;
+  head.status = why.status;
+  co_return co_await response.send(head, why.code);
+}
+
+EchoWorld::EchoWorld(uint64_t seed, HttpLimits chosen, std::size_t max_connections)
+    : world(seed, disk),
+      loop(world.add_loop()),
+      client_loop(world.add_loop()),
+      limits(chosen),
+      pool(loop, 16 * kMiB),
+      connections(loop, pool, handler, limits),
+      accepting(loop) {
+  io::Result<io::Listener> listener = io::listen(loop, *io::parse_address("127.0.0.1:0"));
+  CHECK_THAT(listener.has_value());
+  address = listener->address();
+  acceptor.emplace(loop, std::move(*listener), all, max_connections);
+  accepting.spawn(acceptor->run(accepting.stop_token()));
+}
+
+EchoWorld::~EchoWorld() {
+  accepting.request_stop();
+  connections.cut();
+  sim::run_task(world, loop, accepting.join());
+  sim::run_task(world, loop, connections.join());
+  CHECK_THAT(pool.lent_bytes() == 0);
+}
+
+sim::SimClient EchoWorld::client() {
+  return sim::SimClient(world, client_loop, address);
+}
+
+}  // namespace ringdrop::http

@@ -1,0 +1,82 @@
+#include "server/router.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace ringdrop::server {
+namespace {
+
+using proto::Method;
+using Kind = Route::Kind;
+
+constexpr const char* kToken = "/0123456789abcdefABCDEF";
+
+proto::RequestHead request(Method method, std::string path) {
+  proto::RequestHead head;
+  head.method = method;
+  head.path = std::move(path);
+  return head;
+}
+
+TEST_CASE("requests are routed by shape and method, never by what exists") {
+  const std::string token = kToken;
+  struct Row {
+    Method method;
+    std::string path;
+    Kind kind;
+  };
+  const Row rows[] = {
+      {Method::get, "/", Kind::help},
+      {Method::head, "/", Kind::help},
+      {Method::put, "/", Kind::upload},
+      {Method::delete_, "/", Kind::not_allowed},
+      {Method::options, "/", Kind::options},
+      {Method::options, "*", Kind::options},
+      {Method::get, "/healthz", Kind::health},
+      {Method::patch, "/healthz", Kind::not_allowed},
+      {Method::put, "/healthz", Kind::upload},
+      {Method::put, "/uploads", Kind::upload},
+      {Method::put, "/film.mkv", Kind::upload},
+      {Method::put, token, Kind::upload},
+      {Method::put, "/a/b", Kind::not_found},
+      {Method::get, "/film.mkv", Kind::not_found},
+      {Method::post, "/film.mkv", Kind::not_found},
+      {Method::get, token, Kind::download},
+      {Method::head, token + "/any name", Kind::download},
+      {Method::get, token + "/", Kind::download},
+      {Method::post, token + "/x", Kind::not_allowed},
+      {Method::put, token + "/x", Kind::not_allowed},
+      {Method::get, token + "/x/y", Kind::not_found},
+      {Method::get, token + "x", Kind::not_found},
+      {Method::get, token.substr(0, 22), Kind::not_found},
+      {Method::get, "/0123456789abcdefABCDE-", Kind::not_found},
+      {Method::get, "//" + token.substr(1), Kind::not_found},
+      {Method::get, "/../../etc/passwd", Kind::not_found},
+      {Method::trace, "/", Kind::unsupported},
+      {Method::connect, "", Kind::unsupported},
+      {Method::other, "/", Kind::unsupported},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.path);
+    CAPTURE(static_cast<int>(row.method));
+    CHECK(route(request(row.method, row.path)).kind == row.kind);
+  }
+}
+
+TEST_CASE("an upload's name is the segment as sent, a download's token the first one") {
+  const proto::RequestHead upload = request(Method::put, "/a%20b");
+  CHECK(route(upload).name == "a%20b");
+  const proto::RequestHead download = request(Method::get, std::string(kToken) + "/x");
+  CHECK(route(download).token == std::string(kToken).substr(1));
+}
+
+TEST_CASE("what is not allowed says what is") {
+  const proto::RequestHead link = request(Method::patch, std::string(kToken) + "/x");
+  CHECK(route(link).allow == "GET, HEAD, OPTIONS");
+  const proto::RequestHead root = request(Method::patch, "/");
+  CHECK(route(root).allow == "GET, HEAD, PUT, OPTIONS");
+}
+
+}  // namespace
+}  // namespace ringdrop::server

@@ -1,0 +1,138 @@
+// "The Nth operation fails", for every N until the scenario passes untouched: the client gets a clear answer or a
+// closed connection, the server goes on, and no acknowledged byte is lost.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "tests/sim/run_task.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_server.h"
+
+namespace ringdrop::sim {
+namespace {
+
+bool touches_disk(io::Op op) {
+  switch (op) {
+    case io::Op::open:
+    case io::Op::read:
+    case io::Op::write:
+    case io::Op::sync_data:
+    case io::Op::sync_all:
+    case io::Op::allocate:
+    case io::Op::truncate:
+    case io::Op::stat:
+    case io::Op::make_directory:
+    case io::Op::unlink:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Uploads and downloads once while disk operation number `n` fails; whether it was reached.
+bool upload_with_failure(uint64_t n, int error) {
+  SimDisk disk(256 * kMiB);
+  World world(n * 131 + static_cast<uint64_t>(error), disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  const std::string content = content_of(n, 300'000);
+  uint64_t seen = 0;
+  bool reached = false;
+  io::Op failed_op{};
+  world.fault = [&](const io::Request& request) {
+    if (!touches_disk(request.op) || seen++ != n) return 0;
+    reached = true;
+    failed_op = request.op;
+    return error;
+  };
+  io::EventLoop& loop = server.client_loop();
+  const auto created = run_task(world, loop, put(world, loop, server.address(), "x", content, n % 2 == 1));
+  REQUIRE(created);
+  CAPTURE(n);
+  CAPTURE(static_cast<int>(failed_op));
+  CAPTURE(created->head);
+  if (created->status == 201) {
+    const auto found = run_task(world, loop, get(world, loop, server.address(), path_of(created->body)));
+    // A failed read is a clean 500 or a cut connection, never a short success.
+    if (found && found->status == 200) {
+      CHECK(found->body == content);
+    } else if (found) {
+      CHECK(found->status >= 500);
+    }
+    world.fault = nullptr;
+    const auto again = run_task(world, loop, get(world, loop, server.address(), path_of(created->body)));
+    REQUIRE(again);
+    CHECK(again->status == 200);
+    CHECK(again->body == content);
+  } else {
+    CHECK((created->status == 507 || created->status == 500 || created->status == 503));
+    CHECK(created->body.starts_with("ringdrop: "));
+  }
+  world.fault = nullptr;
+  // Nobody else is hurt, unless a sync failed: then the store takes nothing more until it was looked at.
+  const bool sync_failed = reached && (failed_op == io::Op::sync_data || failed_op == io::Op::sync_all);
+  const auto other = run_task(world, loop, put(world, loop, server.address(), "y", "other"));
+  REQUIRE(other);
+  if (!sync_failed) CHECK(other->status == 201);
+  server.stop();
+  CHECK(world.open_descriptors() <= 2);  // the lock, and the one that the catalogue's directory may hold
+  return reached;
+}
+
+TEST_CASE("whichever disk operation fails, the client hears of it and the server goes on") {
+  for (const int error : {EIO, ENOSPC, EDQUOT, EMFILE}) {
+    CAPTURE(error);
+    uint64_t n = 0;
+    while (upload_with_failure(n, error)) ++n;
+    CHECK(n > 5);
+  }
+}
+
+TEST_CASE("a failed sync is never tried again: the storage takes nothing more, what was stored stays readable") {
+  SimDisk disk(256 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  const auto first = run_task(world, loop, put(world, loop, server.address(), "a", "kept"));
+  REQUIRE(first);
+  world.fault = [](const io::Request& request) { return request.op == io::Op::sync_data ? EIO : 0; };
+  const auto failed = run_task(world, loop, put(world, loop, server.address(), "b", "lost"));
+  REQUIRE(failed);
+  CHECK(failed->status == 500);
+  world.fault = nullptr;
+  const auto refused = run_task(world, loop, put(world, loop, server.address(), "c", "refused"));
+  REQUIRE(refused);
+  CHECK(refused->status == 500);
+  const auto kept = run_task(world, loop, get(world, loop, server.address(), path_of(first->body)));
+  REQUIRE(kept);
+  CHECK(kept->body == "kept");
+  server.stop();
+}
+
+TEST_CASE("a full disk is a 507, before the body when its size is declared, and frees what was written") {
+  SimDisk disk(8 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  SimClient client(world, loop, server.address());
+  const auto asked =
+      run_task(world, loop,
+               client.send("PUT /x HTTP/1.1\r\nHost: sim\r\nContent-Length: 20000000\r\nExpect: 100-continue\r\n\r\n"));
+  REQUIRE(asked);
+  const auto refused = run_task(world, loop, client.receive());
+  REQUIRE(refused);
+  CHECK(refused->status == 507);
+  CHECK(client.interim_responses() == 0);
+  const auto chunked = run_task(world, loop, put(world, loop, server.address(), "x", content_of(1, 9'000'000), true));
+  if (chunked) CHECK(chunked->status == 507);
+  const auto small = run_task(world, loop, put(world, loop, server.address(), "x", content_of(2, 1'000'000)));
+  REQUIRE(small);
+  CHECK(small->status == 201);
+  server.stop();
+}
+
+}  // namespace
+}  // namespace ringdrop::sim

@@ -1,0 +1,53 @@
+#include "tests/sim/sim_ring.h"
+
+#include <utility>
+
+#include "tests/sim/world.h"
+
+namespace ringdrop::sim {
+
+void SimRing::submit(io::Operation& operation) {
+  world_.submit(*this, operation);
+}
+
+void SimRing::cancel(io::Operation& operation) {
+  world_.cancel(operation);
+}
+
+void SimRing::close(int fd) {
+  world_.close(fd);
+}
+
+void SimRing::turn(io::TimePoint until) {
+  // A wake-up that came during this turn's own work, and what completions make ready, are the next turn's.
+  const bool again = woken_ || !done_.empty();
+  woken_ = false;
+  until_ = again ? now() : until;
+  for (const Done& done : std::exchange(done_, {})) done.completion->complete(done.result);
+}
+
+void SimRing::complete_from_thread(io::Completion& completion, int32_t result) {
+  done_.push_back({&completion, result});
+}
+
+io::TimePoint SimRing::now() {
+  return world_.now();
+}
+
+io::EpochMs SimRing::epoch_ms() {
+  return world_.epoch_ms();
+}
+
+void SimRing::random(MutableBytes out) {
+  for (std::byte& b : out) b = static_cast<std::byte>(world_.chance().below(256));
+}
+
+io::Result<int> SimRing::listen(const io::Address& address) {
+  return world_.listen(address);
+}
+
+io::Address SimRing::local_address(int fd) {
+  return world_.local_address(fd);
+}
+
+}  // namespace ringdrop::sim

@@ -1,0 +1,44 @@
+// The Ring of the simulated world. It knows nothing itself: the World decides when an operation is done and with what.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "io/ring.h"
+
+namespace ringdrop::sim {
+
+class World;
+
+class SimRing final : public io::Ring {
+ public:
+  explicit SimRing(World& world) : world_(world) {}
+
+  void submit(io::Operation& operation) override;
+  void cancel(io::Operation& operation) override;
+  void close(int fd) override;
+  void turn(io::TimePoint until) override;
+  void wake() override { woken_ = true; }
+  void complete_from_thread(io::Completion& completion, int32_t result) override;
+  io::TimePoint now() override;
+  io::EpochMs epoch_ms() override;
+  void random(MutableBytes out) override;
+  io::Result<int> listen(const io::Address& address) override;
+  io::Address local_address(int fd) override;
+  // Every other slab, so that both paths are walked.
+  bool register_memory(unsigned slot, MutableBytes) override { return slot % 2 == 0; }
+
+ private:
+  friend class World;
+  struct Done {
+    io::Completion* completion;
+    int32_t result;
+  };
+
+  World& world_;
+  std::vector<Done> done_;  // not delivered yet
+  bool woken_ = true;       // the first turn is always due
+  io::TimePoint until_ = io::kNever;
+};
+
+}  // namespace ringdrop::sim

@@ -1,0 +1,26 @@
+// Stream sockets of the simulated world: two ends, each with a bounded inbox. Bytes arrive in portions of random size.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+
+#include "io/address.h"
+
+namespace ringdrop::sim {
+
+struct SimSocket {
+  std::deque<std::byte> inbox;
+  std::size_t inbox_limit = 64 * 1024;  // above it the other end's send waits
+  bool ended = false;                   // nothing more comes: the other end has shut down or closed
+  bool reset = false;                   // the other end is gone with a reset
+  bool write_shut = false;
+  std::weak_ptr<SimSocket> peer;
+};
+
+struct SimListener {
+  io::Address address;
+  std::deque<std::shared_ptr<SimSocket>> queue;
+};
+
+}  // namespace ringdrop::sim

@@ -1,0 +1,103 @@
+// Uploads and downloads through the whole server in the simulated world: every size that matters, short I/O everywhere,
+// several loops, many seeds.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "tests/sim/run_task.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_server.h"
+
+namespace ringdrop::sim {
+namespace {
+
+TEST_CASE("what was uploaded comes back, whatever its size and framing") {
+  for (const bool chunked : {false, true}) {
+    for (const std::size_t size :
+         {0UL, 1UL, 4095UL, 4096UL, 4097UL, 16384UL, 16385UL, 200'000UL, 2UL << 20, 5'000'001UL}) {
+      CAPTURE(chunked);
+      CAPTURE(size);
+      SimDisk disk(256 * kMiB);
+      World world(size + (chunked ? 1 : 0), disk);
+      SimServer server(world, SimServer::small_config());
+      REQUIRE(server.start());
+      const std::string content = content_of(size, size);
+      const auto created = run_task(world, server.client_loop(),
+                                    put(world, server.client_loop(), server.address(), "a%20b.bin", content, chunked));
+      REQUIRE(created);
+      CHECK(created->status == 201);
+      CHECK(created->body == created->fields.at("location") + "\n");
+      const auto found = run_task(world, server.client_loop(),
+                                  get(world, server.client_loop(), server.address(), path_of(created->body)));
+      REQUIRE(found);
+      CHECK(found->status == 200);
+      CHECK(found->body == content);
+      CHECK(found->fields.at("content-disposition") == "attachment; filename=\"a b.bin\"");
+      server.stop();
+    }
+  }
+}
+
+TEST_CASE("a clean stop leaves no mark, and everything is there after the next start") {
+  SimDisk disk(256 * kMiB);
+  std::string path;
+  const std::string content = content_of(7, 100'000);
+  {
+    World world(1, disk);
+    SimServer server(world, SimServer::small_config());
+    REQUIRE(server.start());
+    const auto created =
+        run_task(world, server.client_loop(), put(world, server.client_loop(), server.address(), "x", content));
+    REQUIRE(created);
+    path = path_of(created->body);
+    server.stop();
+  }
+  World world(2, disk);
+  SimServer server(world, SimServer::small_config());
+  const auto report = server.start();
+  REQUIRE(report);
+  CHECK(report->directories == 0);
+  const auto found = run_task(world, server.client_loop(), get(world, server.client_loop(), server.address(), path));
+  REQUIRE(found);
+  CHECK(found->body == content);
+  server.stop();
+}
+
+TEST_CASE("many uploads side by side on several loops all arrive") {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    CAPTURE(seed);
+    SimDisk disk(256 * kMiB);
+    World world(seed, disk);
+    SimServer server(world, SimServer::small_config(), 3);
+    REQUIRE(server.start());
+    io::EventLoop& loop = server.client_loop();
+    struct Upload {
+      std::string content;
+      std::string path;
+    };
+    std::vector<Upload> uploads(40);
+    io::TaskScope scope(loop);
+    const auto upload = [&](Upload& mine, uint64_t number) -> io::Task<> {
+      const io::Result<Response> created =
+          co_await put(world, loop, server.address(), fmt::format("file-{}", number), mine.content, number % 2 == 0);
+      if (created && created->status == 201) mine.path = path_of(created->body);
+    };
+    for (std::size_t i = 0; i < uploads.size(); ++i) {
+      uploads[i].content = content_of(seed * 1000 + i, world.chance().below(150'000));
+      scope.spawn(upload(uploads[i], i));
+    }
+    REQUIRE(world.run_until([&] { return scope.size() == 0; }, 20'000'000));
+    for (const Upload& mine : uploads) {
+      REQUIRE(!mine.path.empty());
+      const auto found = run_task(world, loop, get(world, loop, server.address(), mine.path));
+      REQUIRE(found);
+      CHECK(found->body == mine.content);
+    }
+    server.stop();
+    CHECK(server.catalogue().commits() < uploads.size() + 5);
+  }
+}
+
+}  // namespace
+}  // namespace ringdrop::sim
