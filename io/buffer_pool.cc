@@ -2,37 +2,17 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
-
 #include "base/check.h"
 
 namespace ringdrop::io {
-namespace {
-
-// What can still be lent as small buffers. A slab that is divided into large ones has none, even with a piece free.
-template <class Slabs>
-uint64_t free_small_bytes(const Slabs& slabs) {
-  uint64_t bytes = 0;
-  for (const auto& slab : slabs) {
-    if (slab.piece_bytes == 0) bytes += kSlabBytes;
-    if (slab.piece_bytes == kSmallBufferBytes) bytes += slab.free_pieces.size() * kSmallBufferBytes;
-  }
-  return bytes;
-}
-
-// What everybody but uploads has not yet taken of the quarter that is theirs: it stays free, in small buffers.
-uint64_t kept_for_others(uint64_t budget_bytes, uint64_t others_bytes) {
-  return budget_bytes / 4 - std::min(budget_bytes / 4, others_bytes);
-}
-
-}  // namespace
-
 Buffer::~Buffer() {
   if (pool_) pool_->give_back(*this);
 }
 
 BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
-    : loop_(loop), slabs_(budget_bytes / kSlabBytes), upload_waiters_(loop), other_waiters_(loop) {
+    : loop_(loop), slabs_(budget_bytes / kSlabBytes),
+      common_slabs_(slabs_.size() - slabs_.size() / 4),
+      upload_waiters_(loop), other_waiters_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
   void* const memory = mmap(nullptr, slabs_.size() * kSlabBytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -69,33 +49,27 @@ std::optional<Buffer> BufferPool::try_large(Use use) {
 }
 
 std::optional<Buffer> BufferPool::take(Use use, std::size_t piece_bytes) {
-  const bool upload = use == Use::upload;
-  if (upload && upload_bytes_ + piece_bytes > budget_bytes() / 4 * 3) return std::nullopt;
-  const uint64_t kept = kept_for_others(budget_bytes(), lent_bytes_ - upload_bytes_);
-  if (upload && piece_bytes == kSmallBufferBytes && free_small_bytes(slabs_) < piece_bytes + kept) return std::nullopt;
-  const std::optional<unsigned> index = slab_for(piece_bytes);
+  const std::optional<unsigned> index = slab_for(use, piece_bytes);
   if (!index) return std::nullopt;
   Slab& slab = slabs_[*index];
   const std::size_t piece = slab.free_pieces.back();
   slab.free_pieces.pop_back();
   lent_bytes_ += piece_bytes;
-  if (upload) upload_bytes_ += piece_bytes;
   std::byte* const start = memory_ + *index * kSlabBytes + piece * piece_bytes;
-  return Buffer(*this, MutableBytes(start, piece_bytes), *index, upload, slab.fixed);
+  return Buffer(*this, MutableBytes(start, piece_bytes), *index, slab.fixed);
 }
 
-// A slab of that size with a free piece, the lowest first so that few slabs become resident; else an undivided one.
-std::optional<unsigned> BufferPool::slab_for(std::size_t piece_bytes) {
+// A slab of that size with a free piece, the lowest first so that few slabs become resident and the reserve is touched
+// last; else an undivided one.
+std::optional<unsigned> BufferPool::slab_for(Use use, std::size_t piece_bytes) {
+  const bool large = piece_bytes == kLargeBufferBytes;
+  const std::size_t end = large || use == Use::upload ? common_slabs_ : slabs_.size();
   std::optional<unsigned> undivided;
-  for (unsigned i = 0; i < slabs_.size(); ++i) {
+  for (unsigned i = 0; i < end; ++i) {
     if (slabs_[i].piece_bytes == piece_bytes && !slabs_[i].free_pieces.empty()) return i;
     if (slabs_[i].piece_bytes == 0 && !undivided) undivided = i;
   }
-  if (!undivided) return std::nullopt;
-  if (piece_bytes == kLargeBufferBytes) {
-    const uint64_t kept = kept_for_others(budget_bytes(), lent_bytes_ - upload_bytes_);
-    if ((large_slabs_ + 1) * 2 > slabs_.size() || free_small_bytes(slabs_) < kSlabBytes + kept) return std::nullopt;
-  }
+  if (!undivided || (large && (large_slabs_ + 1) * 2 > slabs_.size())) return std::nullopt;
   divide(*undivided, piece_bytes);
   return undivided;
 }
@@ -113,29 +87,34 @@ void BufferPool::divide(unsigned index, std::size_t piece_bytes) {
 }
 
 void BufferPool::give_back(Buffer& buffer) {
-  const uint64_t free_before = free_small_bytes(slabs_);
   Slab& slab = slabs_[buffer.slab_];
   const auto offset = static_cast<std::size_t>(buffer.data() - memory_) % kSlabBytes;
   slab.free_pieces.push_back(static_cast<uint16_t>(offset / slab.piece_bytes));
   lent_bytes_ -= buffer.size();
-  if (buffer.upload_) upload_bytes_ -= buffer.size();
+  // Small buffers that can be lent now and could not before: none while the other half of a slab of large ones is out.
+  std::size_t served = slab.piece_bytes == kSmallBufferBytes ? 1 : 0;
   if (slab.free_pieces.size() == kSlabBytes / slab.piece_bytes) {
-    if (slab.piece_bytes == kLargeBufferBytes) --large_slabs_;
+    if (slab.piece_bytes == kLargeBufferBytes) {
+      --large_slabs_;
+      served = kSlabBytes / kSmallBufferBytes;
+    }
     slab.piece_bytes = 0;
     slab.free_pieces.clear();
   }
-  // Wakes as many as can be served by what came back, and no more: who is woken in vain waits at the end again. Heads
-  // and downloads first: they are what a person waits for.
-  const uint64_t free = free_small_bytes(slabs_);
-  uint64_t served = (free - free_before) / kSmallBufferBytes;
-  for (; served > 0 && other_waiters_.size() > 0; --served) other_waiters_.wake_one();
-  if (upload_waiters_.size() == 0 || other_waiters_.size() > 0) return;
-  // An upload's buffer gives its share back too, wherever the memory is.
-  if (buffer.upload_) served = std::max<uint64_t>(served, buffer.size() / kSmallBufferBytes);
-  const uint64_t kept = kept_for_others(budget_bytes(), lent_bytes_ - upload_bytes_);
-  const uint64_t room = std::min(budget_bytes() / 4 * 3 - upload_bytes_, free - std::min(free, kept));
-  served = std::min(served, room / kSmallBufferBytes);
-  for (; served > 0 && upload_waiters_.size() > 0; --served) upload_waiters_.wake_one();
+  // Wakes as many as can be served, and no more: who is woken in vain waits at the end again.
+  const bool reserved = buffer.slab_ >= common_slabs_;
+  while (served > 0 && wake_next(reserved)) --served;
+}
+
+// Heads and downloads first, since they are what a person waits for; then in turn, so that neither starves the other.
+bool BufferPool::wake_next(bool reserved) {
+  const bool upload_waits = !reserved && upload_waiters_.size() > 0;
+  const bool other_waits = other_waiters_.size() > 0;
+  if (!upload_waits && !other_waits) return false;
+  const bool upload = upload_waits && (uploads_turn_ || !other_waits);
+  (upload ? upload_waiters_ : other_waiters_).wake_one();
+  uploads_turn_ = !upload;
+  return true;
 }
 
 }  // namespace ringdrop::io

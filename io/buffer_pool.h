@@ -3,8 +3,8 @@
 //
 // The budget is mapped at once and becomes resident slab by slab, when first used. A slab of 4 MiB holds two large or
 // 256 small buffers and is registered with the ring where that is possible. At most half of the slabs are lent as large
-// buffers; uploads may hold at most three quarters of the budget, so that a download (and a request's head) always
-// finds a buffer however many uploads there are.
+// buffers. The last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that a
+// download (and a request's head) always finds a small one however many uploads there are.
 #pragma once
 
 #include <cstddef>
@@ -38,13 +38,11 @@ class Buffer {
       : pool_(std::exchange(other.pool_, nullptr)),
         memory_(other.memory_),
         slab_(other.slab_),
-        upload_(other.upload_),
         fixed_(other.fixed_) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(pool_, other.pool_);
     std::swap(memory_, other.memory_);
     std::swap(slab_, other.slab_);
-    std::swap(upload_, other.upload_);
     std::swap(fixed_, other.fixed_);
     return *this;
   }
@@ -58,19 +56,18 @@ class Buffer {
 
  private:
   friend class BufferPool;
-  Buffer(BufferPool& pool, MutableBytes memory, unsigned slab, bool upload, int fixed)
-      : pool_(&pool), memory_(memory), slab_(slab), upload_(upload), fixed_(fixed) {}
+  Buffer(BufferPool& pool, MutableBytes memory, unsigned slab, int fixed)
+      : pool_(&pool), memory_(memory), slab_(slab), fixed_(fixed) {}
 
   BufferPool* pool_;
   MutableBytes memory_;
   unsigned slab_;
-  bool upload_;
   int fixed_;
 };
 
 class BufferPool {
  public:
-  // Who asks: uploads leave a quarter of the budget to everybody else.
+  // Who asks: uploads leave the reserve to everybody else.
   enum class Use : uint8_t { upload, other };
 
   // `budget_bytes` is rounded down to slabs; at least 4 of them. The loop outlives the pool, the pool its buffers.
@@ -79,7 +76,7 @@ class BufferPool {
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
-  // A small buffer, first come, first served. timed_out, cancelled.
+  // A small buffer; within a use first come, first served, and turn by turn where both uses wait. timed_out, cancelled.
   Task<Result<Buffer>> small(Use use, TimePoint deadline, std::stop_token stop);
   // At once or not at all.
   std::optional<Buffer> try_small(Use use);
@@ -98,16 +95,18 @@ class BufferPool {
   };
 
   std::optional<Buffer> take(Use use, std::size_t piece_bytes);
-  std::optional<unsigned> slab_for(std::size_t piece_bytes);
+  std::optional<unsigned> slab_for(Use use, std::size_t piece_bytes);
   void divide(unsigned slab, std::size_t piece_bytes);
   void give_back(Buffer& buffer);
+  bool wake_next(bool reserved);
 
   EventLoop& loop_;
   std::byte* memory_;
   std::vector<Slab> slabs_;
+  const std::size_t common_slabs_;  // those before the reserve
   std::size_t large_slabs_ = 0;
   uint64_t lent_bytes_ = 0;
-  uint64_t upload_bytes_ = 0;
+  bool uploads_turn_ = false;
   WaitList upload_waiters_;
   WaitList other_waiters_;
 };

@@ -91,17 +91,28 @@ TEST_CASE("a wait for a buffer ends when a stop is requested") {
   CHECK(p.served.empty());
 }
 
-TEST_CASE("those who need a small buffer at once are served before uploads") {
+TEST_CASE("where uploads and others wait for buffers, others are served first and then they take turns") {
+  Pool p;
+  std::vector<Buffer> all = take_all_small(p.pool, Use::other);
+  for (int who = 0; who < 3; ++who) p.wait(who, Use::upload);
+  for (int who = 10; who < 13; ++who) p.wait(who, Use::other);
+  for (int i = 0; i < 6; ++i) {
+    all.erase(all.begin());  // of a common slab
+    p.settle();
+  }
+  CHECK(p.served == std::vector<int>{10, 0, 11, 1, 12, 2});
+}
+
+TEST_CASE("a buffer of the reserve that comes back is no use to an upload that waits") {
   Pool p;
   std::vector<Buffer> all = take_all_small(p.pool, Use::other);
   p.wait(0, Use::upload);
-  p.wait(1, Use::other);
   drop_last(all);
   p.settle();
-  CHECK(p.served == std::vector<int>{1});
-  drop_last(all);
+  CHECK(p.served.empty());
+  all.erase(all.begin());
   p.settle();
-  CHECK(p.served == std::vector<int>{1, 0});
+  CHECK(p.served == std::vector<int>{0});
 }
 
 }  // namespace ringdrop::test
