@@ -132,16 +132,6 @@ int setup_ring(io_uring& ring) {
   return 0;
 }
 
-bool may_lock_memory(std::size_t bytes) {
-  // The limit is the process's, so all rings share one account.
-  static const uint64_t limit = lockable_bytes();
-  static std::atomic<uint64_t> granted{0};
-  if (limit == UINT64_MAX) return true;
-  if (granted.fetch_add(bytes) + bytes <= limit) return true;
-  granted.fetch_sub(bytes);
-  return false;
-}
-
 std::expected<void, std::string> probe_io_uring() {
   io_uring ring{};
   const int error = setup_ring(ring);

@@ -14,8 +14,4 @@ inline constexpr unsigned kFixedBufferSlots = 256;
 // 0, or a negative errno. The ring belongs to the calling thread.
 int setup_ring(io_uring& ring);
 
-// Whether `bytes` more of registered memory fit under RLIMIT_MEMLOCK (CAP_IPC_LOCK lifts it). Counts what was granted:
-// asking the kernel first would make the pages resident even when it refuses.
-bool may_lock_memory(std::size_t bytes);
-
 }  // namespace ringdrop::io
