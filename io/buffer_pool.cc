@@ -10,9 +10,11 @@ Buffer::~Buffer() {
 }
 
 BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
-    : loop_(loop), slabs_(budget_bytes / kSlabBytes),
+    : loop_(loop),
+      slabs_(budget_bytes / kSlabBytes),
       common_slabs_(slabs_.size() - slabs_.size() / 4),
-      upload_waiters_(loop), other_waiters_(loop) {
+      upload_waiters_(loop),
+      other_waiters_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
   void* const memory = mmap(nullptr, slabs_.size() * kSlabBytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

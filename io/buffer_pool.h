@@ -3,8 +3,8 @@
 //
 // The budget is mapped at once and becomes resident slab by slab, when first used. A slab of 4 MiB holds two large or
 // 256 small buffers and is registered with the ring where that is possible. At most half of the slabs are lent as large
-// buffers. The last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that a
-// download (and a request's head) always finds a small one however many uploads there are.
+// buffers. The last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that
+// a download (and a request's head) always finds a small one however many uploads there are.
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,7 @@ class BufferPool;
 class Buffer {
  public:
   Buffer(Buffer&& other) noexcept
-      : pool_(std::exchange(other.pool_, nullptr)),
-        memory_(other.memory_),
-        slab_(other.slab_),
-        fixed_(other.fixed_) {}
+      : pool_(std::exchange(other.pool_, nullptr)), memory_(other.memory_), slab_(other.slab_), fixed_(other.fixed_) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(pool_, other.pool_);
     std::swap(memory_, other.memory_);

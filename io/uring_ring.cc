@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -72,12 +74,14 @@ class UringRing::State {
   std::vector<Completed> completed;
   std::vector<Completed> delivering;
   bool registration_possible = false;
+  uint64_t lockable_bytes = 0;  // what may still be registered
 };
 
 UringRing::UringRing(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Result<std::unique_ptr<UringRing>> UringRing::create(WorkerLane& blocking) {
+Result<std::unique_ptr<UringRing>> UringRing::create(WorkerLane& blocking, uint64_t lockable_bytes) {
   auto state = std::make_unique<State>(blocking);
+  state->lockable_bytes = lockable_bytes;
   const int error = setup_ring(state->ring);
   if (error < 0) return std::unexpected(error_from_errno(-error, "io_uring_setup"));
   state->wake_fd = eventfd(0, EFD_CLOEXEC);
@@ -200,11 +204,19 @@ Address UringRing::local_address(int fd) {
   return socket_address(fd);
 }
 
+uint64_t UringRing::unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
+}
+
 bool UringRing::register_memory(unsigned slot, MutableBytes memory) {
   if (!state_->registration_possible || slot >= kFixedBufferSlots) return false;
-  if (!may_lock_memory(memory.size())) return false;
+  // Asked beforehand: the kernel makes the pages resident even when it refuses.
+  if (memory.size() > state_->lockable_bytes) return false;
   const iovec area{memory.data(), memory.size()};
-  return io_uring_register_buffers_update_tag(&state_->ring, slot, &area, nullptr, 1) == 1;
+  const bool registered = io_uring_register_buffers_update_tag(&state_->ring, slot, &area, nullptr, 1) == 1;
+  if (registered && state_->lockable_bytes != UINT64_MAX) state_->lockable_bytes -= memory.size();
+  return registered;
 }
 
 void UringRing::submit(Operation& operation) {

@@ -18,8 +18,9 @@ std::expected<void, std::string> probe_io_uring();
 class UringRing final : public Ring {
  public:
   // `blocking` runs the calls that the ring has no operation for (ftruncate, fstatfs, getdents); it outlives the ring.
+  // `lockable_bytes`: how much memory this ring may register, its part of lockable_bytes() of the process.
   // Precondition: probe_io_uring() succeeded. exhausted, system: the ring could not be made.
-  static Result<std::unique_ptr<UringRing>> create(WorkerLane& blocking);
+  static Result<std::unique_ptr<UringRing>> create(WorkerLane& blocking, uint64_t lockable_bytes);
   ~UringRing() override;
 
   void submit(Operation& operation) override;
@@ -33,6 +34,7 @@ class UringRing final : public Ring {
   void random(MutableBytes out) override;
   Result<int> listen(const Address& address) override;
   Address local_address(int fd) override;
+  uint64_t unacknowledged_bytes(int fd) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 
  private:

@@ -53,10 +53,12 @@ io::Log::Level log_level(LogLevel level) {
 // A loop on a thread of its own; the ring is made, turned and destroyed there.
 class LoopThread {
  public:
-  LoopThread(io::WorkerLane& blocking, io::Log& log) {
+  LoopThread(io::WorkerLane& blocking, uint64_t lockable_bytes, io::Log& log) {
     std::promise<Result<io::EventLoop*>> made;
     std::future<Result<io::EventLoop*>> waiting = made.get_future();
-    thread_ = std::thread([&blocking, &log, made = std::move(made)]() mutable { run(blocking, log, made); });
+    thread_ = std::thread([&blocking, lockable_bytes, &log, made = std::move(made)]() mutable {
+      run(blocking, lockable_bytes, log, made);
+    });
     loop_ = waiting.get();
   }
   ~LoopThread() {
@@ -69,8 +71,9 @@ class LoopThread {
   const Result<io::EventLoop*>& loop() const { return loop_; }
 
  private:
-  static void run(io::WorkerLane& blocking, io::Log& log, std::promise<Result<io::EventLoop*>>& made) {
-    Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking);
+  static void run(io::WorkerLane& blocking, uint64_t lockable_bytes, io::Log& log,
+                  std::promise<Result<io::EventLoop*>>& made) {
+    Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking, lockable_bytes);
     if (!ring) {
       made.set_value(std::unexpected(ring.error()));
       return;
@@ -237,7 +240,10 @@ int run_server(const Config& config, const std::string& notify_socket) {
   io::Log log(log_level(config.log_level));
   const SdNotify notify(notify_socket);
   const uint32_t loop_total = loop_count(config, io::usable_cpus());
-  if (io::lockable_bytes() < config.memory_budget_bytes) {
+  const uint64_t lockable_bytes = io::lockable_bytes();
+  // The limit is the process's: each ring may register its part.
+  const uint64_t lockable_by_ring = lockable_bytes == UINT64_MAX ? UINT64_MAX : lockable_bytes / loop_total;
+  if (lockable_bytes < config.memory_budget_bytes) {
     log.warn(
         fmt::format("the buffers ({} MiB) exceed RLIMIT_MEMLOCK: those above it are used unregistered, which costs "
                     "some speed (raise `ulimit -l`, or LimitMEMLOCK= under systemd)",
@@ -261,7 +267,7 @@ int run_server(const Config& config, const std::string& notify_socket) {
   }
 
   io::WorkerLane blocking("blocking", kBlockingThreads, max_connections * 2 + 64);
-  Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking);
+  Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking, lockable_by_ring);
   if (!ring) {
     std::fputs(fmt::format("ringdrop: {}\n", io::describe(ring.error())).c_str(), stderr);
     return kExitFailure;
@@ -270,7 +276,7 @@ int run_server(const Config& config, const std::string& notify_socket) {
   std::vector<std::unique_ptr<LoopThread>> threads;
   std::vector<io::EventLoop*> loops{&loop};
   for (uint32_t i = 1; i < loop_total; ++i) {
-    threads.push_back(std::make_unique<LoopThread>(blocking, log));
+    threads.push_back(std::make_unique<LoopThread>(blocking, lockable_by_ring, log));
     if (!threads.back()->loop()) {
       std::fputs(fmt::format("ringdrop: {}\n", io::describe(threads.back()->loop().error())).c_str(), stderr);
       return kExitFailure;

@@ -65,6 +65,8 @@ Task<Result<>> answer_broken(const AppendEnd& end, const http::BodyReader& body,
   if (end.kind == AppendEnd::Kind::client_broke) {
     if (end.error.code == io::Errc::timed_out) {
       why = errors::kStalled;
+    } else if (end.error.code == io::Errc::exhausted) {
+      why = errors::kBusy;
     } else if (body.rejection()) {
       why = *body.rejection();
     } else {

@@ -55,7 +55,7 @@ io::Task<io::Result<>> BodyReader::wait() {
   if (!asked || complete() || !inbound_.unused().empty()) co_return asked;
   io::EventLoop& loop = inbound_.loop();
   const io::TimePoint deadline = stall_.begin_wait(loop.now());
-  const io::Result<> readable = co_await inbound_.socket().wait_readable(deadline, stop_);
+  const io::Result<> readable = co_await inbound_.wait(deadline, stop_);
   stall_.waited(loop.now());
   co_return readable;
 }
@@ -101,12 +101,14 @@ io::Task<io::Result<std::size_t>> BodyReader::read_sized(MutableBytes into, io::
   co_return early + *received;
 }
 
-io::Task<io::Result<bool>> BodyReader::fill(io::TimePoint deadline) {
+// The wait for the peer counts as a stall, the one for a buffer of ours does not.
+io::Task<io::Result<bool>> BodyReader::fill(io::TimePoint patient_until) {
   io::EventLoop& loop = inbound_.loop();
-  const io::TimePoint stalled = stall_.begin_wait(loop.now());
-  io::Result<bool> filled = co_await inbound_.fill(std::min(deadline, stalled), stop_);
+  const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop.now()));
+  const io::Result<> there = co_await inbound_.wait(deadline, stop_);
   stall_.waited(loop.now());
-  co_return filled;
+  if (!there) co_return std::unexpected(there.error());
+  co_return co_await inbound_.receive(loop.now() + limits_.stall_timeout, stop_);
 }
 
 io::Task<io::Result<std::size_t>> BodyReader::read_chunked(MutableBytes into, io::TimePoint patient_until) {

@@ -28,7 +28,7 @@ class BodyReader {
   io::Task<io::Result<>> wait();
 
   // Content into `into`: all of it, or less when the body has ended or nothing came for `patience`; 0 before the end
-  // means "nothing yet": wait(). Errors as wait().
+  // means "nothing yet": wait(). Errors as wait(); exhausted: the pool had no buffer for too long.
   io::Task<io::Result<std::size_t>> read(MutableBytes into, io::Milliseconds patience);
 
   // Every byte of the content (and the chunked framing behind it) was read.
@@ -44,7 +44,7 @@ class BodyReader {
 
  private:
   io::Task<io::Result<>> send_continue();
-  io::Task<io::Result<bool>> fill(io::TimePoint deadline);
+  io::Task<io::Result<bool>> fill(io::TimePoint patient_until);
   io::Task<io::Result<std::size_t>> read_sized(MutableBytes into, io::TimePoint patient_until);
   io::Task<io::Result<std::size_t>> read_chunked(MutableBytes into, io::TimePoint patient_until);
 

@@ -21,6 +21,7 @@ using io::Task;
 constexpr io::Milliseconds kLateRequest{100};
 
 constexpr proto::Rejection kSlowHead{408, "head_timeout", "the request head did not arrive in time"};
+constexpr proto::Rejection kNoMemory{503, "busy", "the server is at a limit, try again soon"};
 
 // Enough of a target to find it again; all of it would put the secret of a link into the log.
 std::string_view shortened(std::string_view target) {
@@ -29,17 +30,17 @@ std::string_view shortened(std::string_view target) {
 
 class Connection {
  public:
-  Connection(io::EventLoop& loop, io::BufferPool& pool, io::Socket socket, const io::Address& peer, Handler& handler,
-             const HttpLimits& limits, ConnectionStops stops)
-      : loop_(loop),
+  Connection(const LoopParts& parts, io::Socket socket, const io::Address& peer, ConnectionStops stops)
+      : loop_(parts.loop),
         socket_(std::move(socket)),
         peer_(peer),
-        handler_(handler),
-        limits_(limits),
+        handler_(parts.handler),
+        limits_(parts.limits),
         stops_(std::move(stops)),
-        inbound_(loop, pool, socket_),
-        parser_(limits.parser),
-        response_(loop, socket_, limits, stops_.drain, stops_.cut) {}
+        inbound_(loop_, parts.pool, socket_),
+        head_charge_(parts.heads),
+        parser_(limits_.parser),
+        response_(loop_, inbound_, limits_, stops_.drain, stops_.cut) {}
 
   Task<> serve();
 
@@ -60,6 +61,7 @@ class Connection {
   const HttpLimits& limits_;
   ConnectionStops stops_;
   Inbound inbound_;
+  HeadCharge head_charge_;
   proto::HttpParser parser_;
   ResponseWriter response_;
   bool first_request_ = true;
@@ -77,6 +79,7 @@ Task<> Connection::serve() {
 // The next head; false when the peer has ended instead, the idle time is over, or the server drains.
 Task<std::expected<bool, proto::Rejection>> Connection::read_head() {
   parser_.reset();
+  head_charge_.reset();
   io::TimePoint deadline = loop_.now() + limits_.idle_timeout;
   // Accepted while the server drains: its request may be on the way already.
   bool late = first_request_ && stops_.drain.stop_requested();
@@ -85,23 +88,27 @@ Task<std::expected<bool, proto::Rejection>> Connection::read_head() {
     if (inbound_.unused().empty()) {
       const bool idle = !parser_.head_started() && !late;
       const std::stop_token& stop = idle ? stops_.drain : stops_.cut;
-      const Result<bool> filled = co_await inbound_.fill(deadline, stop);
-      if (!filled && filled.error().code == Errc::cancelled && idle && !stops_.cut.stop_requested()) {
+      const Result<> there = co_await inbound_.wait(deadline, stop);
+      if (!there && there.error().code == Errc::cancelled && idle && !stops_.cut.stop_requested()) {
         // The drain woke us; a request may have arrived in the same moment, and a close would reset it.
         late = true;
         deadline = loop_.now() + kLateRequest;
         continue;
       }
-      if (!filled && filled.error().code == Errc::timed_out && parser_.head_started()) {
+      if (!there && there.error().code == Errc::timed_out && parser_.head_started()) {
         co_return std::unexpected(kSlowHead);
       }
-      if (!filled || !*filled) co_return false;
+      if (!there) co_return false;
+      const Result<bool> received = co_await inbound_.receive(loop_.now() + limits_.head_timeout, stops_.cut);
+      if (!received && received.error().code == Errc::exhausted) co_return std::unexpected(kNoMemory);
+      if (!received || !*received) co_return false;
     }
     // The time for a head runs from its first byte, however slowly it comes.
     if (!parser_.head_started()) deadline = loop_.now() + limits_.head_timeout;
     const auto consumed = parser_.parse_head(inbound_.unused());
     if (!consumed) co_return std::unexpected(consumed.error());
     inbound_.consume(*consumed);
+    if (!head_charge_.add(*consumed)) co_return std::unexpected(kNoMemory);
   }
   co_return true;
 }
@@ -127,7 +134,7 @@ Task<Connection::Next> Connection::serve_request() {
   // A client that still waits for its 100 will not send the body; one that has begun must be drained.
   bool reusable = body.complete();
   if (!reusable) reusable = co_await skip_rest_of_body(body);
-  const bool go_on = reusable && response_.keep_alive() && !stops_.drain.stop_requested();
+  const bool go_on = reusable && response_.keep_alive() && !inbound_.has_dropped() && !stops_.drain.stop_requested();
   co_return go_on ? Next::request : Next::linger;
 }
 
@@ -151,11 +158,12 @@ Task<bool> Connection::skip_rest_of_body(BodyReader& body) {
 Task<> Connection::linger() {
   const Result<> ended = co_await socket_.shutdown_write();
   if (!ended) co_return;
+  inbound_.consume(inbound_.unused().size());
+  std::array<std::byte, kKiB> discarded;
   const io::TimePoint deadline = loop_.now() + limits_.linger_timeout;
   while (loop_.now() < deadline) {
-    if (!inbound_.unused().empty()) inbound_.consume(inbound_.unused().size());
-    const Result<bool> filled = co_await inbound_.fill(deadline, stops_.cut);
-    if (!filled || !*filled) co_return;
+    const Result<std::size_t> received = co_await socket_.receive_some(discarded, deadline, stops_.cut);
+    if (!received || *received == 0) co_return;
   }
 }
 
@@ -172,9 +180,8 @@ void Connection::log_request(const BodyReader& body, const Result<>& result) {
 
 }  // namespace
 
-Task<> serve_connection(io::EventLoop& loop, io::BufferPool& pool, io::Socket socket, io::Address peer,
-                        Handler& handler, const HttpLimits& limits, ConnectionStops stops) {
-  Connection connection(loop, pool, std::move(socket), peer, handler, limits, std::move(stops));
+Task<> serve_connection(LoopParts parts, io::Socket socket, io::Address peer, ConnectionStops stops) {
+  Connection connection(parts, std::move(socket), peer, std::move(stops));
   co_await connection.serve();
 }
 

@@ -11,6 +11,7 @@
 #include "io/task.h"
 #include "proto/http_message.h"
 #include "server/http/body_reader.h"
+#include "server/http/head_budget.h"
 #include "server/http/limits.h"
 #include "server/http/response_writer.h"
 
@@ -35,8 +36,16 @@ struct ConnectionStops {
   std::stop_token cut;    // end whatever runs
 };
 
-// Serves the connection to its end. Everything that is passed by reference outlives the task.
-io::Task<> serve_connection(io::EventLoop& loop, io::BufferPool& pool, io::Socket socket, io::Address peer,
-                            Handler& handler, const HttpLimits& limits, ConnectionStops stops);
+// What the connections of one loop share; all of it outlives them.
+struct LoopParts {
+  io::EventLoop& loop;
+  io::BufferPool& pool;
+  HeadBudget& heads;
+  Handler& handler;
+  const HttpLimits& limits;
+};
+
+// Serves the connection to its end.
+io::Task<> serve_connection(LoopParts parts, io::Socket socket, io::Address peer, ConnectionStops stops);
 
 }  // namespace ringdrop::http

@@ -3,9 +3,18 @@
 #include <utility>
 
 namespace ringdrop::http {
+namespace {
+
+// Large heads take at most a quarter of what the buffers may, beside them.
+constexpr uint64_t kHeadShare = 4;
+
+}  // namespace
 
 Connections::Connections(io::EventLoop& loop, io::BufferPool& pool, Handler& handler, const HttpLimits& limits)
-    : loop_(loop), pool_(pool), handler_(handler), limits_(limits), scope_(loop) {}
+    : loop_(loop),
+      heads_(pool.budget_bytes() / kHeadShare),
+      parts_{loop, pool, heads_, handler, limits},
+      scope_(loop) {}
 
 void Connections::adopt(int fd, const io::Address& peer) {
   count_.fetch_add(1, std::memory_order_relaxed);
@@ -22,7 +31,7 @@ io::Task<> Connections::serve(io::Socket socket, io::Address peer) {
   };
   const Uncount at_the_end{count_};
   ConnectionStops stops{drain_.get_token(), cut_.get_token()};
-  io::Task<> served = serve_connection(loop_, pool_, std::move(socket), peer, handler_, limits_, std::move(stops));
+  io::Task<> served = serve_connection(parts_, std::move(socket), peer, std::move(stops));
   co_await std::move(served);
 }
 

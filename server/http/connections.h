@@ -35,9 +35,8 @@ class Connections {
   io::Task<> serve(io::Socket socket, io::Address peer);
 
   io::EventLoop& loop_;
-  io::BufferPool& pool_;
-  Handler& handler_;
-  const HttpLimits& limits_;
+  HeadBudget heads_;
+  const LoopParts parts_;
   std::atomic<std::size_t> count_{0};
   std::stop_source drain_;
   std::stop_source cut_;

@@ -6,18 +6,44 @@
 
 namespace ringdrop::http {
 
-io::Task<io::Result<bool>> Inbound::fill(io::TimePoint deadline, const std::stop_token& stop) {
+void Inbound::consume(std::size_t bytes) {
+  unused_ = unused_.subspan(bytes);
+  if (!unused_.empty()) return;
+  buffer_.reset();
+  aside_ = {};
+}
+
+io::Task<io::Result<>> Inbound::wait(io::TimePoint deadline, const std::stop_token& stop) {
+  if (dropped_) co_return io::Result<>{};
+  co_return co_await socket_.wait_readable(deadline, stop);
+}
+
+io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::stop_token& stop) {
   CHECK_THAT(unused_.empty());
-  const io::Result<> readable = co_await socket_.wait_readable(deadline, stop);
-  if (!readable) co_return std::unexpected(readable.error());
+  if (dropped_) co_return false;
   io::Result<io::Buffer> buffer = co_await pool_.small(io::BufferPool::Use::other, deadline, stop);
-  if (!buffer) co_return std::unexpected(buffer.error());
+  if (!buffer) {
+    if (buffer.error().code == io::Errc::timed_out) co_return io::fail(io::Errc::exhausted, "receive");
+    co_return std::unexpected(buffer.error());
+  }
   const io::Result<std::size_t> received = co_await socket_.receive_some(buffer->bytes(), deadline, stop);
   if (!received) co_return std::unexpected(received.error());
   if (*received == 0) co_return false;
   buffer_.emplace(std::move(*buffer));
   unused_ = buffer_->bytes().first(*received);
   co_return true;
+}
+
+void Inbound::set_aside() {
+  if (!buffer_) return;
+  if (unused_.size() > kSetAsideBytes) {
+    dropped_ = true;
+    unused_ = {};
+  } else {
+    aside_.assign(unused_.begin(), unused_.end());
+    unused_ = aside_;
+  }
+  buffer_.reset();
 }
 
 }  // namespace ringdrop::http

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "base/bytes.h"
 #include "io/buffer_pool.h"
@@ -13,19 +14,27 @@
 
 namespace ringdrop::http {
 
+// What is kept of requests that a client has sent behind one whose answer it does not read: some ten small ones.
+inline constexpr std::size_t kSetAsideBytes = 2 * kKiB;
+
 class Inbound {
  public:
   Inbound(io::EventLoop& loop, io::BufferPool& pool, io::Socket& socket) : loop_(loop), pool_(pool), socket_(socket) {}
 
   Bytes unused() const { return unused_; }
-  void consume(std::size_t bytes) {
-    unused_ = unused_.subspan(bytes);
-    if (unused_.empty()) buffer_.reset();
-  }
+  void consume(std::size_t bytes);
 
-  // Waits for bytes and receives some; precondition: unused() is empty. false: the peer has ended its half.
-  // closed, timed_out, cancelled.
-  io::Task<io::Result<bool>> fill(io::TimePoint deadline, const std::stop_token& stop);
+  // Waits until receive() has something to take: bytes or the peer's end. closed, timed_out, cancelled.
+  io::Task<io::Result<>> wait(io::TimePoint deadline, const std::stop_token& stop);
+  // Takes some of what is there; precondition: unused() is empty. false: the peer has ended its half. Waits for a
+  // buffer of ours, until `deadline`: exhausted. closed, timed_out (nothing was there after all), cancelled.
+  io::Task<io::Result<bool>> receive(io::TimePoint deadline, const std::stop_token& stop);
+
+  // Gives the buffer back though bytes in it are unused, before a wait for the peer to read: they move to memory of
+  // their own. More than kSetAsideBytes are dropped, and nothing is received any more.
+  void set_aside();
+  // Bytes were dropped: the connection must end behind the answer that is being sent.
+  bool has_dropped() const { return dropped_; }
 
   io::Socket& socket() { return socket_; }
   io::EventLoop& loop() { return loop_; }
@@ -35,7 +44,9 @@ class Inbound {
   io::BufferPool& pool_;
   io::Socket& socket_;
   std::optional<io::Buffer> buffer_;
-  Bytes unused_;  // within *buffer_
+  std::vector<std::byte> aside_;
+  Bytes unused_;  // within *buffer_ or aside_
+  bool dropped_ = false;
 };
 
 }  // namespace ringdrop::http

@@ -63,6 +63,7 @@ io::Task<io::Result<std::size_t>> ResponseWriter::send_once(Bytes first, Bytes s
   if (!sent && sent.error().code == io::Errc::timed_out) sent = 0;
   if (!sent) co_return sent;
   stall_.moved(*sent);
+  handed_over_bytes_ += *sent;
   if (*sent < first.size() + second.size() && stall_.expired()) co_return io::fail(io::Errc::timed_out, "send");
   if (*sent < first.size() + second.size() && stop_.stop_requested()) co_return io::fail(io::Errc::cancelled, "send");
   co_return sent;
@@ -71,8 +72,12 @@ io::Task<io::Result<std::size_t>> ResponseWriter::send_once(Bytes first, Bytes s
 io::Task<io::Result<>> ResponseWriter::send_text(std::string_view first_text, Bytes second) {
   Bytes first = as_bytes(first_text);
   while (!first.empty() || !second.empty()) {
-    const io::Result<std::size_t> sent = co_await send_once(first, second, io::kNever);
+    const io::Result<std::size_t> sent = co_await send_once(first, second, loop_.now() + kBufferPatience);
     if (!sent) co_return std::unexpected(sent.error());
+    if (*sent < first.size() + second.size()) {
+      const io::Result<> writable = co_await wait_writable();
+      if (!writable) co_return writable;
+    }
     const std::size_t of_first = std::min(*sent, first.size());
     first = first.subspan(of_first);
     second = second.subspan(*sent - of_first);
@@ -128,11 +133,25 @@ io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Mi
   co_return *sent - of_head;
 }
 
+// A socket is writable again only when a third of its send buffer is free: megabytes, which a slow reader does not take
+// within a stall_timeout. So when the wait ends without, what the peer has acknowledged meanwhile counts.
 io::Task<io::Result<>> ResponseWriter::wait_writable() {
-  const io::TimePoint deadline = stall_.begin_wait(loop_.now());
-  const io::Result<> writable = co_await socket_.wait_writable(deadline, stop_);
-  stall_.waited(loop_.now());
-  co_return writable;
+  inbound_.set_aside();
+  for (;;) {
+    const io::TimePoint deadline = stall_.begin_wait(loop_.now());
+    const io::Result<> writable = co_await socket_.wait_writable(deadline, stop_);
+    stall_.waited(loop_.now());
+    if (writable || writable.error().code != io::Errc::timed_out) co_return writable;
+    count_acknowledged();
+    if (stall_.expired()) co_return writable;
+  }
+}
+
+void ResponseWriter::count_acknowledged() {
+  const uint64_t on_the_way = std::min(socket_.unacknowledged_bytes(), handed_over_bytes_);
+  const uint64_t acknowledged = std::max(handed_over_bytes_ - on_the_way, acknowledged_bytes_);
+  stall_.moved(acknowledged - acknowledged_bytes_);
+  acknowledged_bytes_ = acknowledged;
 }
 
 io::Task<io::Result<>> ResponseWriter::finish() {

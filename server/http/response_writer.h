@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "io/socket.h"
 #include "io/task.h"
 #include "proto/http_message.h"
+#include "server/http/inbound.h"
 #include "server/http/limits.h"
 
 namespace ringdrop::http {
@@ -24,9 +24,15 @@ class ResponseWriter {
  public:
   // All outlive the writer.
   // `drain`: the connection ends after the answer that is made next. `stop`: now.
-  ResponseWriter(io::EventLoop& loop, io::Socket& socket, const HttpLimits& limits, const std::stop_token& drain,
+  ResponseWriter(io::EventLoop& loop, Inbound& inbound, const HttpLimits& limits, const std::stop_token& drain,
                  const std::stop_token& stop)
-      : loop_(loop), socket_(socket), limits_(limits), drain_(drain), stop_(stop), stall_(limits) {}
+      : loop_(loop),
+        inbound_(inbound),
+        socket_(inbound.socket()),
+        limits_(limits),
+        drain_(drain),
+        stop_(stop),
+        stall_(limits) {}
 
   // Ready for the answer to this request.
   void begin(const proto::RequestHead& request);
@@ -69,8 +75,10 @@ class ResponseWriter {
   std::string final_head(const proto::ResponseHead& head, std::optional<uint64_t> length);
   io::Task<io::Result<std::size_t>> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
+  void count_acknowledged();
 
   io::EventLoop& loop_;
+  Inbound& inbound_;
   io::Socket& socket_;
   const HttpLimits& limits_;
   const std::stop_token& drain_;
@@ -88,6 +96,9 @@ class ResponseWriter {
   std::string held_head_;           // not sent yet
   std::size_t held_head_sent_ = 0;  // bytes of it that have left
   uint64_t body_bytes_sent_ = 0;
+  // Of the whole connection.
+  uint64_t handed_over_bytes_ = 0;   // to the kernel
+  uint64_t acknowledged_bytes_ = 0;  // by the peer, when it was last asked for
 };
 
 }  // namespace ringdrop::http

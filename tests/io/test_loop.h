@@ -18,10 +18,10 @@ namespace ringdrop::test {
 inline std::unique_ptr<io::UringRing> make_ring_patiently(io::WorkerLane& blocking) {
   constexpr int kTries = 100;
   constexpr int kPauseMs = 20;
-  io::Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking);
+  io::Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking, io::lockable_bytes());
   for (int i = 0; i < kTries && !ring && ring.error().code == io::Errc::exhausted; ++i) {
     poll(nullptr, 0, kPauseMs);
-    ring = io::UringRing::create(blocking);
+    ring = io::UringRing::create(blocking, io::lockable_bytes());
   }
   REQUIRE_MESSAGE(ring.has_value(), "io_uring is needed to run this test");
   return *std::move(ring);

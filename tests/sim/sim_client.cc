@@ -100,6 +100,14 @@ io::Task<io::Result<Response>> SimClient::receive(bool head_request) {
   co_return std::move(response);
 }
 
+io::Task<io::Result<std::size_t>> SimClient::receive_some(std::size_t most) {
+  std::string into(most, '\0');
+  const MutableBytes memory = std::as_writable_bytes(std::span(into));
+  const io::TimePoint deadline = loop_.now() + kPatience;
+  const std::stop_token stop = stop_.get_token();
+  co_return co_await socket_.receive_some(memory, deadline, stop);
+}
+
 io::Task<bool> SimClient::is_ended() {
   if (!received_.empty()) co_return false;
   const io::Result<> filled = co_await fill();

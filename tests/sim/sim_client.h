@@ -31,6 +31,8 @@ class SimClient {
   io::Task<io::Result<>> send(std::string_view bytes);
   // The next final response, interim ones (1xx) skipped and counted. `head_request`: it has no body.
   io::Task<io::Result<Response>> receive(bool head_request = false);
+  // The next bytes, at most so many, as they come.
+  io::Task<io::Result<std::size_t>> receive_some(std::size_t most);
   // Whether the server ends the connection without another byte within the deadline of a minute.
   io::Task<bool> is_ended();
   io::Task<io::Result<>> end_sending();

@@ -46,6 +46,10 @@ io::Result<int> SimRing::listen(const io::Address& address) {
   return world_.listen(address);
 }
 
+uint64_t SimRing::unacknowledged_bytes(int fd) {
+  return world_.unacknowledged_bytes(fd);
+}
+
 io::Address SimRing::local_address(int fd) {
   return world_.local_address(fd);
 }

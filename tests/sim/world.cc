@@ -202,6 +202,12 @@ io::Address World::local_address(int fd) {
   return listener ? (*listener)->address : io::Address();
 }
 
+uint64_t World::unacknowledged_bytes(int fd) {
+  const SimSocket* const socket = socket_of(fd);
+  const auto peer = socket ? socket->peer.lock() : nullptr;
+  return peer ? peer->inbox.size() : 0;
+}
+
 int World::connect(const io::Address& address) {
   for (auto& [fd, descriptor] : descriptors_) {
     auto* listener = std::get_if<std::shared_ptr<SimListener>>(&descriptor);
@@ -231,7 +237,10 @@ bool World::can_progress(const InFlight& item) {
     return !socket->inbox.empty() || socket->ended || socket->reset;
   }
   const auto peer = socket->peer.lock();
-  return socket->reset || !peer || peer->inbox.size() < peer->inbox_limit;
+  if (socket->reset || !peer) return true;
+  if (request.op == io::Op::send) return peer->inbox.size() < peer->inbox_limit;
+  // As the kernel has it (sk_stream_is_writeable): a third must be free before a poll says so.
+  return peer->inbox.size() * 3 <= peer->inbox_limit * 2;
 }
 
 std::optional<int32_t> World::progress(InFlight& item) {

@@ -17,6 +17,7 @@
 #include "io/buffer_pool.h"
 #include "io/event_loop.h"
 #include "io/log.h"
+#include "io/process_limits.h"
 #include "io/signals.h"
 #include "io/socket.h"
 #include "io/task_scope.h"
@@ -135,7 +136,7 @@ int run(std::string_view where) {
   io::block_termination_signals();
   io::Log log(io::Log::Level::warn);
   io::WorkerLane blocking("blocking", 1, 64);
-  Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking);
+  Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking, io::lockable_bytes());
   if (!ring) return complain("no io_uring", ring.error());
   io::EventLoop loop(**ring, log);
   Result<io::TerminationSignals> signals = io::TerminationSignals::open(loop);

@@ -17,6 +17,7 @@
 
 #include "io/event_loop.h"
 #include "io/log.h"
+#include "io/process_limits.h"
 #include "io/task.h"
 #include "io/task_scope.h"
 #include "io/uring_ring.h"
@@ -82,7 +83,7 @@ class LoopFixture {
 
  private:
   static std::unique_ptr<io::UringRing> make_ring(io::WorkerLane& blocking) {
-    io::Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking);
+    io::Result<std::unique_ptr<io::UringRing>> ring = io::UringRing::create(blocking, io::lockable_bytes());
     REQUIRE_MESSAGE(ring.has_value(), "io_uring is needed to run this test");
     return *std::move(ring);
   }

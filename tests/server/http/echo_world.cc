@@ -25,6 +25,7 @@ io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, Bo
     text += as_text(Bytes(piece).first(*got));
   }
   const proto::ResponseHead head;
+  if (request.path == "/large") text.assign(kLargeAnswer, 'x');
   if (request.path != "/stream") co_return co_await response.send(head, text);
   response.start(head, std::nullopt);
   if (!response.is_head()) {

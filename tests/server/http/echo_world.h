@@ -17,8 +17,10 @@
 
 namespace ringdrop::http {
 
+inline constexpr std::size_t kLargeAnswer = 1 << 20;
+
 // Answers 200 with the method, the path and the body; `/ignore` answers without reading the body, `/stream` in an
-// answer of unknown length.
+// answer of unknown length; `/large` answers with kLargeAnswer bytes.
 class EchoHandler final : public Handler {
  public:
   io::Task<io::Result<>> handle(const proto::RequestHead& request, BodyReader& body, ResponseWriter& response,
