@@ -41,11 +41,13 @@ Task<Result<>> recover_directory(io::EventLoop& loop, storage::BlobStore& blobs,
 
 }  // namespace
 
-Task<Result<RecoveryReport>> recover(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue) {
+Task<Result<RecoveryReport>> recover(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
+                                     std::stop_token stop) {
   RecoveryReport report;
   const Result<std::vector<uint32_t>> unsettled = co_await blobs.unsettled_directories();
   if (!unsettled) co_return std::unexpected(unsettled.error());
   for (const uint32_t directory : *unsettled) {
+    if (stop.stop_requested()) co_return io::fail(io::Errc::cancelled, "recover");
     const Result<> recovered = co_await recover_directory(loop, blobs, catalogue, directory, report);
     if (!recovered) co_return std::unexpected(recovered.error());
   }

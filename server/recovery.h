@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 
 #include "db/catalogue.h"
 #include "io/event_loop.h"
@@ -18,7 +19,9 @@ struct RecoveryReport {
   uint32_t missing_files = 0;  // named by a row, not there
 };
 
-// Precondition: nothing is being uploaded. Errors of storage and catalogue.
-io::Task<io::Result<RecoveryReport>> recover(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue);
+// Precondition: nothing is being uploaded. Errors of storage and catalogue; cancelled: asked to stop
+// between two directories, the next start goes on.
+io::Task<io::Result<RecoveryReport>> recover(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
+                                             std::stop_token stop);
 
 }  // namespace ringdrop::server

@@ -121,6 +121,7 @@ class Process {
         loops_(std::move(loops)),
         loop_(*loops_.front()),
         max_connections_(max_connections),
+        life_(loop_),
         space_(config.durability == Durability::full ? storage::Durability::full : storage::Durability::process,
                config.min_free_bytes),
         scope_(loop_) {}
@@ -140,7 +141,8 @@ class Process {
  private:
   Task<int> live();
   Task<int> serve_with(db::Catalogue& catalogue);
-  Task<> cut_on_second_signal(io::TerminationSignals& signals, Server& server);
+  Task<int> serve_until_stopped(Server& server);
+  Task<> heed_signals(io::TerminationSignals& signals, Server& server);
   void announce(const Server& server, const RecoveryReport& report);
   void explain(const char* what, const io::Error& error);
 
@@ -151,6 +153,8 @@ class Process {
   const std::vector<io::EventLoop*> loops_;
   io::EventLoop& loop_;
   const std::size_t max_connections_;
+  std::stop_source stop_;
+  io::WaitList life_;  // of the server, which ends by `stop_` alone
   storage::BlobSpace space_;
   int exit_code_ = kExitFailure;
   io::TaskScope scope_;
@@ -187,27 +191,40 @@ Task<int> Process::serve_with(db::Catalogue& catalogue) {
     co_return kExitFailure;
   }
   Server server(config_, loops_, space_, catalogue, max_connections_);
-  const Result<RecoveryReport> started = co_await server.start();
-  if (!started) {
-    explain("the server cannot start", started.error());
-    co_await server.stop(loop_.now());
-    co_return kExitFailure;
-  }
-  announce(server, *started);
-
-  const Result<int> signal = co_await signals->next(server.failure());
-  if (!signal) log_.error("the catalogue failed: stopping, the next start recovers");
-  log_.info(fmt::format("stopping: transfers have {} s to end", config_.shutdown_grace.count() / 1000));
-  notify_.stopping((config_.shutdown_grace.count() + 5'000) * 1000);
-  scope_.spawn(cut_on_second_signal(*signals, server));
-  co_await server.stop(loop_.now() + config_.shutdown_grace);
+  scope_.spawn(heed_signals(*signals, server));
+  const int exit_code = co_await serve_until_stopped(server);
   scope_.request_stop();
   co_await scope_.join();
-  log_.info("stopped");
-  co_return signal ? 0 : kExitFailure;
+  co_return exit_code;
 }
 
-Task<> Process::cut_on_second_signal(io::TerminationSignals& signals, Server& server) {
+Task<int> Process::serve_until_stopped(Server& server) {
+  const std::stop_token stop = stop_.get_token();
+  const Result<RecoveryReport> started = co_await server.start(stop);
+  if (!started) {
+    if (!stop.stop_requested()) explain("the server cannot start", started.error());
+    co_await server.stop(loop_.now());
+    co_return stop.stop_requested() ? 0 : kExitFailure;
+  }
+  announce(server, *started);
+  const auto stop_too = [this] { stop_.request_stop(); };
+  const std::stop_callback on_failure(server.failure(), stop_too);
+  static_cast<void>(co_await life_.wait(io::kNever, stop));
+
+  const bool failed = server.failure().stop_requested();
+  if (failed) log_.error("the catalogue failed: stopping, the next start recovers");
+  log_.info(fmt::format("stopping: transfers have {} s to end", config_.shutdown_grace.count() / 1000));
+  notify_.stopping((config_.shutdown_grace.count() + 5'000) * 1000);
+  co_await server.stop(loop_.now() + config_.shutdown_grace);
+  log_.info("stopped");
+  co_return failed ? kExitFailure : 0;
+}
+
+// The first signal stops the server, during its start too; the second does not wait for transfers.
+Task<> Process::heed_signals(io::TerminationSignals& signals, Server& server) {
+  const Result<int> first = co_await signals.next(scope_.stop_token());
+  if (!first) co_return;
+  stop_.request_stop();
   const Result<int> again = co_await signals.next(scope_.stop_token());
   if (!again) co_return;
   log_.info("stopping at once");

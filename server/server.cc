@@ -48,12 +48,12 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
 
 Server::~Server() = default;
 
-Task<Result<RecoveryReport>> Server::start() {
+Task<Result<RecoveryReport>> Server::start(std::stop_token stop) {
   const Result<> opened = co_await open_loops();
   if (!opened) co_return std::unexpected(opened.error());
-  Result<RecoveryReport> report = co_await recover(loop_, loops_.front()->blobs(), catalogue_);
+  Result<RecoveryReport> report = co_await recover(loop_, loops_.front()->blobs(), catalogue_, stop);
   if (!report) co_return report;
-  const Result<> listening = co_await listen();
+  const Result<> listening = co_await listen(stop);
   if (!listening) co_return std::unexpected(listening.error());
   accepting_.spawn(watch_catalogue());
   co_return report;
@@ -69,22 +69,22 @@ Task<Result<>> Server::open_loops() {
 }
 
 // A server that was killed a moment ago still holds its port: the kernel ends its ring's accept in the background.
-Task<Result<io::Listener>> Server::listen_on(const io::Address& address) {
+Task<Result<io::Listener>> Server::listen_on(const io::Address& address, const std::stop_token& stop) {
   const io::TimePoint give_up = loop_.now() + kPortPatience;
-  const std::stop_token stop = accepting_.stop_token();
   for (;;) {
     Result<io::Listener> listener = io::listen(loop_, address);
     const bool in_use = !listener && listener.error().sys_errno == EADDRINUSE;
     if (!in_use || loop_.now() >= give_up) co_return listener;
-    static_cast<void>(co_await pause_.wait(loop_.now() + kPortPause, stop));
+    const Result<> paused = co_await pause_.wait(loop_.now() + kPortPause, stop);
+    if (!paused && paused.error().code == io::Errc::cancelled) co_return std::unexpected(paused.error());
   }
 }
 
-Task<Result<>> Server::listen() {
+Task<Result<>> Server::listen(const std::stop_token& stop) {
   for (const std::string& text : config_.listen) {
     const std::optional<io::Address> address = io::parse_address(text);
     if (!address) co_return io::fail(io::Errc::refused, "listen");
-    Result<io::Listener> listener = co_await listen_on(*address);
+    Result<io::Listener> listener = co_await listen_on(*address, stop);
     if (!listener) {
       loop_.log().error(fmt::format("cannot listen on {}: {}", text, io::describe(listener.error())));
       co_return std::unexpected(listener.error());

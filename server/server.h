@@ -27,8 +27,9 @@ class Server {
          db::Catalogue& catalogue, std::size_t max_connections);
   ~Server();
 
-  // Opens, recovers, then listens: when it returns, connections are accepted. After an error: stop().
-  io::Task<io::Result<RecoveryReport>> start();
+  // Opens, recovers, then listens: when it returns, connections are accepted. After an error: stop(). cancelled: `stop`
+  // came first.
+  io::Task<io::Result<RecoveryReport>> start(std::stop_token stop = {});
   // Where it listens: what port 0 became.
   const std::vector<io::Address>& addresses() const { return addresses_; }
   // Requested when the server cannot go on: the catalogue has failed.
@@ -41,8 +42,8 @@ class Server {
 
  private:
   io::Task<io::Result<>> open_loops();
-  io::Task<io::Result<>> listen();
-  io::Task<io::Result<io::Listener>> listen_on(const io::Address& address);
+  io::Task<io::Result<>> listen(const std::stop_token& stop);
+  io::Task<io::Result<io::Listener>> listen_on(const io::Address& address, const std::stop_token& stop);
   io::Task<> watch_catalogue();
 
   const Config& config_;

@@ -199,6 +199,16 @@ class Listening(EndToEnd):
         self.fails_to_start(second, first.authority, "in use")
         self.assertEqual(first.get("/healthz").status, 200)
 
+    def test_a_stop_while_it_waits_for_its_port_ends_it_with_0(self):
+        first = self.server()
+        second = self.server(start=False, listen=(first.authority,))
+        second.spawn()
+        wait_until(lambda: (second.data / "blobs").is_dir(), "it starts")
+        second.signal()
+        self.assertEqual(second.wait(), 0)
+        self.assertNotIn("in use", second.log())
+        self.assertEqual(first.get("/healthz").status, 200)
+
     def test_an_address_that_is_not_ours_is_named(self):
         server = self.server(start=False, listen=("192.0.2.1:8080",))
         self.fails_to_start(server, "192.0.2.1:8080")

@@ -129,6 +129,24 @@ int crash_on_lying_disk(uint64_t seed) {
   return check_after_crash(disk, log, seed + 1);
 }
 
+// A crash, then a start that is asked to stop before it has recovered anything, then the check.
+int stop_during_start(uint64_t seed) {
+  SimDisk disk(512 * kMiB);
+  Log log;
+  live_and_crash(disk, log, seed, 5'000);
+  {
+    World world(seed, disk);
+    SimServer server(world, SimServer::small_config());
+    std::stop_source stop;
+    stop.request_stop();
+    const auto started = server.start(stop.get_token());
+    if (started || started.error().code != io::Errc::cancelled) return -1;
+    server.stop();
+    if (names_in(disk.root()->entries.at("data"), "unsettled").empty()) return -1;
+  }
+  return check_after_crash(disk, log, seed + 1);
+}
+
 // Calls `run` in a process of its own, whose memory goes with it: a life that was cut short cannot be tidied up.
 // Whether it returned 0.
 bool passes_in_child(int (*run)(uint64_t), uint64_t seed) {
@@ -147,7 +165,14 @@ TEST_CASE("after a power cut at any moment every acknowledged upload is there, a
   }
 }
 
-TEST_CASE("the test above would notice a disk that ignores syncs") {
+TEST_CASE("a start that is asked to stop leaves what it has not recovered to the next one") {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    CAPTURE(seed);
+    CHECK(passes_in_child(stop_during_start, seed));
+  }
+}
+
+TEST_CASE("the tests above would notice a disk that ignores syncs") {
   int passed = 0;
   for (uint64_t seed = 1; seed <= 10; ++seed) passed += passes_in_child(crash_on_lying_disk, seed) ? 1 : 0;
   CHECK(passed < 10);

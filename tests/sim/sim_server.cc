@@ -28,7 +28,7 @@ SimServer::SimServer(World& world, server::Config config, unsigned loops)
 
 SimServer::~SimServer() = default;
 
-io::Result<server::RecoveryReport> SimServer::start() {
+io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   io::Result<io::File> lock = run_task(world_, *loops_.front(),
                                        storage::BlobStore::prepare(*loops_.front(), config_.data_dir.string(), space_));
   if (!lock) return std::unexpected(lock.error());
@@ -46,7 +46,7 @@ io::Result<server::RecoveryReport> SimServer::start() {
   SimLane& checkpointer = world_.add_lane();
   catalogue_ = std::make_unique<db::Catalogue>(*file_, writer, reader, checkpointer);
   server_ = std::make_unique<server::Server>(config_, loops_, space_, *catalogue_, config_.max_connections);
-  return run_task(world_, *loops_.front(), server_->start());
+  return run_task(world_, *loops_.front(), server_->start(std::move(stop)));
 }
 
 void SimServer::stop(io::Milliseconds grace) {

@@ -21,7 +21,7 @@ class SimServer {
   ~SimServer();
 
   // To the end of start(): what recovery did. An error of the disk or the catalogue.
-  io::Result<server::RecoveryReport> start();
+  io::Result<server::RecoveryReport> start(std::stop_token stop = {});
   // To the end of stop(), with `grace` for what runs.
   void stop(io::Milliseconds grace = io::Milliseconds(1'000));
 
