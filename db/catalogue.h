@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,12 +40,30 @@ class Catalogue {
   // caller leaves its files alone, and recovery decides.
   io::Task<io::Result<>> insert(io::EventLoop& loop, const Link& link);
 
-  // nullopt: no such link.
-  io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token);
+  // nullopt: no such link, or it has expired by `now_ms`, or is used up.
+  io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
 
-  // Success: durably gone. The link that went, for the caller to remove its files; nullopt: there
-  // was none. no_space. After failed(), as with insert(): it may be back after the next start.
-  io::Task<io::Result<std::optional<Link>>> remove(io::EventLoop& loop, std::string_view token);
+  // Success: durably gone, and its files are garbage(); false: there was none. no_space. After
+  // failed(), as with insert(): it may be back after the next start.
+  io::Task<io::Result<bool>> remove(io::EventLoop& loop, std::string_view token);
+
+  // nullopt: it never expires. false: there is no such link, or it has ended. no_space.
+  io::Task<io::Result<bool>> set_expiry(io::EventLoop& loop, std::string_view token,
+                                        std::optional<io::EpochMs> expires_at_ms, io::EpochMs now_ms);
+
+  // One of the downloads that a limited link has left is taken, durably, before its last piece is
+  // sent; false: none is left. Afterwards settle_download() tells how it went: it counts, or is given
+  // back. What is not settled when the process ends counts. no_space.
+  io::Task<io::Result<bool>> take_download(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
+  io::Task<io::Result<>> settle_download(io::EventLoop& loop, std::string_view token, bool completed);
+  // Adds to the counts of unlimited links. no_space.
+  io::Task<io::Result<>> count_downloads(io::EventLoop& loop, const std::vector<DownloadCount>& counts);
+
+  // For the sweeper. Links that have ended by `now_ms`, and files that no link names any more: at
+  // most `most` of them. A file is forgotten when it is durably gone. no_space.
+  io::Task<io::Result<std::vector<std::string>>> ended(io::EventLoop& loop, io::EpochMs now_ms, uint64_t most);
+  io::Task<io::Result<std::vector<uint64_t>>> garbage(io::EventLoop& loop, uint64_t most);
+  io::Task<io::Result<>> forget_garbage(io::EventLoop& loop, const std::vector<uint64_t>& files);
 
   // Those of the numbers from `first` to `last`, both included, that are a file of any link;
   // ascending. Memory in proportion to their number.

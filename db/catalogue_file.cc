@@ -73,6 +73,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   if (!writer_links) return std::unexpected(writer_links.error());
   auto reader_links = LinkTable::prepare(*reader);
   if (!reader_links) return std::unexpected(reader_links.error());
+  const io::Result<> settled = writer_links->settle_all_downloads();
+  if (!settled) return std::unexpected(settled.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
   if (!page_bytes) return std::unexpected(page_bytes.error());
 

@@ -28,34 +28,97 @@ bool is_consistent(const Link& link) {
   return left == 0;
 }
 
+// The columns of a link in `find`; those of the extent stand before.
+Link read_link(const Statement::Use& use, std::string_view token) {
+  Link link;
+  link.token = token;
+  link.name = use.column_blob(4);
+  link.content_type = use.column_text(5);
+  link.size_bytes = static_cast<uint64_t>(use.column(6));
+  link.created_at_ms = use.column(7);
+  link.delete_hash = use.column_blob(8);
+  link.expires_at_ms = use.column_or_null(9);
+  const std::optional<int64_t> most = use.column_or_null(10);
+  if (most) link.max_downloads = static_cast<uint64_t>(*most);
+  link.downloads = static_cast<uint64_t>(use.column(11));
+  link.sha256 = use.column_blob(12);
+  link.sha512 = use.column_blob(13);
+  return link;
+}
+
+// The first column of every row.
+io::Result<std::vector<uint64_t>> read_numbers(Statement::Use& use) {
+  std::vector<uint64_t> numbers;
+  while (true) {
+    const io::Result<bool> row = use.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return numbers;
+    numbers.push_back(static_cast<uint64_t>(use.column(0)));
+  }
+}
+
 }  // namespace
 
-io::Result<LinkTable> LinkTable::prepare(Database& database) {
-  const auto prepare_one = [&](const char* sql, const char* op) { return Statement::prepare(database, sql, op); };
-  auto insert_link = prepare_one(
-      "INSERT INTO links (token, name, content_type, size, created_at_ms)"
-      " VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
-      "insert a link");
-  if (!insert_link) return std::unexpected(insert_link.error());
-  auto insert_extent = prepare_one(
-      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent");
-  if (!insert_extent) return std::unexpected(insert_extent.error());
-  // A row an extent; a LEFT JOIN, so that a link which lost its extents is noticed.
-  auto find = prepare_one(
-      "SELECT l.id, l.name, l.content_type, l.size, l.created_at_ms, e.file, e.length, e.checksums,"
-      " e.link IS NOT NULL FROM links l LEFT JOIN extents e ON e.link = l.id"
-      " WHERE l.token = ?1 ORDER BY e.position",
-      "find a link");
-  if (!find) return std::unexpected(find.error());
-  auto remove_extents = prepare_one("DELETE FROM extents WHERE link = ?1", "remove extents");
-  if (!remove_extents) return std::unexpected(remove_extents.error());
-  auto remove_link = prepare_one("DELETE FROM links WHERE id = ?1", "remove a link");
-  if (!remove_link) return std::unexpected(remove_link.error());
-  auto files_between = prepare_one("SELECT file FROM extents WHERE file BETWEEN ?1 AND ?2 ORDER BY file", "list files");
-  if (!files_between) return std::unexpected(files_between.error());
+struct LinkTable::Sql {
+  Statement Statements::* member;
+  const char* sql;
+  const char* op;
+};
 
-  return LinkTable(Statements{*std::move(insert_link), *std::move(insert_extent), *std::move(find),
-                              *std::move(remove_extents), *std::move(remove_link), *std::move(files_between)});
+// A link is there for strangers while it is ALIVE at ?2.
+#define RINGDROP_ALIVE                             \
+  " (expires_at_ms IS NULL OR expires_at_ms > ?2)" \
+  " AND (max_downloads IS NULL OR downloads + pending < max_downloads) "
+
+const LinkTable::Sql LinkTable::kSql[] = {
+    {&Statements::insert_link,
+     "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
+     " downloads, sha256, sha512) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id",
+     "insert a link"},
+    {&Statements::insert_extent,
+     "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
+    // A row an extent; a LEFT JOIN, so that a link which lost its extents is noticed.
+    {&Statements::find,
+     "SELECT e.link IS NOT NULL, e.file, e.length, e.checksums, l.name, l.content_type, l.size, l.created_at_ms,"
+     " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads, l.sha256, l.sha512"
+     " FROM links l LEFT JOIN extents e ON e.link = l.id WHERE l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
+     "find a link"},
+    {&Statements::id_of, "SELECT id FROM links WHERE token = ?1", "find a link"},
+    {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM extents WHERE link = ?1", "make garbage"},
+    {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
+    {&Statements::remove_link, "DELETE FROM links WHERE id = ?1", "remove a link"},
+    {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?3 WHERE token = ?1 AND" RINGDROP_ALIVE "RETURNING id",
+     "change an expiry"},
+    {&Statements::take_download,
+     "UPDATE links SET pending = pending + 1 WHERE token = ?1 AND" RINGDROP_ALIVE "RETURNING id", "take a download"},
+    {&Statements::settle_download,
+     "UPDATE links SET pending = pending - 1, downloads = downloads + ?2 WHERE token = ?1 AND pending > 0",
+     "settle a download"},
+    {&Statements::settle_all_downloads,
+     "UPDATE links SET downloads = downloads + pending, pending = 0 WHERE pending > 0", "settle downloads"},
+    {&Statements::count_downloads, "UPDATE links SET downloads = downloads + ?2 WHERE token = ?1", "count downloads"},
+    {&Statements::ended,
+     "SELECT token FROM links WHERE expires_at_ms <= ?1 UNION SELECT token FROM links"
+     " WHERE max_downloads IS NOT NULL AND downloads >= max_downloads AND pending = 0 LIMIT ?2",
+     "list ended links"},
+    {&Statements::garbage,
+     "SELECT file FROM garbage g WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.file = g.file)"
+     " ORDER BY file LIMIT ?1",
+     "list garbage"},
+    {&Statements::forget_garbage, "DELETE FROM garbage WHERE file = ?1", "forget garbage"},
+    {&Statements::files_between, "SELECT file FROM extents WHERE file BETWEEN ?1 AND ?2 ORDER BY file", "list files"},
+};
+
+#undef RINGDROP_ALIVE
+
+io::Result<LinkTable> LinkTable::prepare(Database& database) {
+  Statements statements;
+  for (const Sql& one : kSql) {
+    io::Result<Statement> prepared = Statement::prepare(database, one.sql, one.op);
+    if (!prepared) return std::unexpected(prepared.error());
+    statements.*one.member = *std::move(prepared);
+  }
+  return LinkTable(std::move(statements));
 }
 
 io::Result<> LinkTable::insert(const Link& link) {
@@ -64,7 +127,10 @@ io::Result<> LinkTable::insert(const Link& link) {
   {
     Statement::Use use = statements_.insert_link.use();
     use.bind_text(1, link.token).bind_blob(2, link.name).bind_text(3, link.content_type);
-    use.bind(4, to_integer(link.size_bytes)).bind(5, link.created_at_ms);
+    use.bind(4, to_integer(link.size_bytes)).bind(5, link.created_at_ms).bind_blob(6, link.delete_hash);
+    use.bind(7, link.expires_at_ms);
+    if (link.max_downloads) use.bind(8, to_integer(*link.max_downloads));
+    use.bind(9, to_integer(link.downloads)).bind_blob(10, link.sha256).bind_blob(11, link.sha512);
     const io::Result<bool> row = use.step();
     if (!row) return std::unexpected(row.error());
     CHECK_THAT(*row);  // RETURNING
@@ -84,66 +150,117 @@ io::Result<> LinkTable::insert(const Link& link) {
   return {};
 }
 
-io::Result<std::optional<LinkTable::Row>> LinkTable::find_row(std::string_view token) {
+io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::EpochMs now_ms) {
   Statement::Use use = statements_.find.use();
-  use.bind_text(1, token);
-  std::optional<Row> found;
+  use.bind_text(1, token).bind(2, now_ms);
+  std::optional<Link> found;
   while (true) {
     const io::Result<bool> row = use.step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    if (!found) {
-      found.emplace();
-      found->id = use.column(0);
-      found->link.token = token;
-      found->link.name = use.column_blob(1);
-      found->link.content_type = use.column_text(2);
-      found->link.size_bytes = static_cast<uint64_t>(use.column(3));
-      found->link.created_at_ms = use.column(4);
-    }
-    const bool has_extent = use.column(8) != 0;
+    if (!found) found = read_link(use, token);
+    const bool has_extent = use.column(0) != 0;
     if (!has_extent) continue;
     Extent extent;
-    extent.file = static_cast<uint64_t>(use.column(5));
-    extent.length_bytes = static_cast<uint64_t>(use.column(6));
-    extent.checksums = use.column_blob(7);
-    found->link.extents.push_back(std::move(extent));
+    extent.file = static_cast<uint64_t>(use.column(1));
+    extent.length_bytes = static_cast<uint64_t>(use.column(2));
+    extent.checksums = use.column_blob(3);
+    found->extents.push_back(std::move(extent));
   }
+  if (found && !is_consistent(*found)) return io::fail(io::Errc::corrupt, "find a link");
   return found;
 }
 
-io::Result<std::optional<Link>> LinkTable::find(std::string_view token) {
-  io::Result<std::optional<Row>> row = find_row(token);
-  if (!row) return std::unexpected(row.error());
-  if (!*row) return std::nullopt;
-  if (!is_consistent((*row)->link)) return io::fail(io::Errc::corrupt, "find a link");
-  return std::move((*row)->link);
-}
-
-io::Result<std::optional<Link>> LinkTable::remove(std::string_view token) {
-  io::Result<std::optional<Row>> row = find_row(token);
-  if (!row) return std::unexpected(row.error());
-  if (!*row) return std::nullopt;
-  for (Statement* const statement : {&statements_.remove_extents, &statements_.remove_link}) {
-    Statement::Use use = statement->use();
-    const io::Result<> removed = use.bind(1, (*row)->id).run();
-    if (!removed) return std::unexpected(removed.error());
+io::Result<bool> LinkTable::remove(std::string_view token) {
+  int64_t id = 0;
+  {
+    Statement::Use use = statements_.id_of.use();
+    const io::Result<bool> row = use.bind_text(1, token).step();
+    if (!row || !*row) return row;
+    id = use.column(0);
   }
-  return std::move((*row)->link);
+  for (Statement* const statement :
+       {&statements_.make_garbage, &statements_.remove_extents, &statements_.remove_link}) {
+    Statement::Use use = statement->use();
+    const io::Result<> done = use.bind(1, id).run();
+    if (!done) return std::unexpected(done.error());
+  }
+  return true;
 }
 
-io::Result<std::vector<uint64_t>> LinkTable::files_between(uint64_t first, uint64_t last) {
-  std::vector<uint64_t> files;
-  if (first > kMostInteger) return files;
-  Statement::Use use = statements_.files_between.use();
-  use.bind(1, to_integer(first)).bind(2, to_integer(std::min(last, kMostInteger)));
+// Runs an UPDATE with RETURNING of at most one row: whether there was one.
+io::Result<bool> LinkTable::changes_a_row(Statement::Use& use) {
+  const io::Result<bool> row = use.step();
+  if (!row || !*row) return row;
+  const io::Result<> ended = use.run();
+  if (!ended) return std::unexpected(ended.error());
+  return true;
+}
+
+io::Result<bool> LinkTable::set_expiry(std::string_view token, std::optional<io::EpochMs> expires_at_ms,
+                                       io::EpochMs now_ms) {
+  Statement::Use use = statements_.set_expiry.use();
+  use.bind_text(1, token).bind(2, now_ms).bind(3, expires_at_ms);
+  return changes_a_row(use);
+}
+
+io::Result<bool> LinkTable::take_download(std::string_view token, io::EpochMs now_ms) {
+  Statement::Use use = statements_.take_download.use();
+  use.bind_text(1, token).bind(2, now_ms);
+  return changes_a_row(use);
+}
+
+io::Result<> LinkTable::settle_download(std::string_view token, bool completed) {
+  Statement::Use use = statements_.settle_download.use();
+  return use.bind_text(1, token).bind(2, completed ? 1 : 0).run();
+}
+
+io::Result<> LinkTable::settle_all_downloads() {
+  Statement::Use use = statements_.settle_all_downloads.use();
+  return use.run();
+}
+
+io::Result<> LinkTable::count_downloads(std::span<const DownloadCount> counts) {
+  for (const DownloadCount& one : counts) {
+    Statement::Use use = statements_.count_downloads.use();
+    const io::Result<> counted = use.bind_text(1, one.token).bind(2, to_integer(one.downloads)).run();
+    if (!counted) return counted;
+  }
+  return {};
+}
+
+io::Result<std::vector<std::string>> LinkTable::ended(io::EpochMs now_ms, uint64_t most) {
+  Statement::Use use = statements_.ended.use();
+  use.bind(1, now_ms).bind(2, to_integer(most));
+  std::vector<std::string> tokens;
   while (true) {
     const io::Result<bool> row = use.step();
     if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    files.push_back(static_cast<uint64_t>(use.column(0)));
+    if (!*row) return tokens;
+    tokens.emplace_back(use.column_text(0));
   }
-  return files;
+}
+
+io::Result<std::vector<uint64_t>> LinkTable::garbage(uint64_t most) {
+  Statement::Use use = statements_.garbage.use();
+  use.bind(1, to_integer(most));
+  return read_numbers(use);
+}
+
+io::Result<> LinkTable::forget_garbage(std::span<const uint64_t> files) {
+  for (const uint64_t file : files) {
+    Statement::Use use = statements_.forget_garbage.use();
+    const io::Result<> forgotten = use.bind(1, to_integer(file)).run();
+    if (!forgotten) return forgotten;
+  }
+  return {};
+}
+
+io::Result<std::vector<uint64_t>> LinkTable::files_between(uint64_t first, uint64_t last) {
+  if (first > kMostInteger) return std::vector<uint64_t>{};
+  Statement::Use use = statements_.files_between.use();
+  use.bind(1, to_integer(first)).bind(2, to_integer(std::min(last, kMostInteger)));
+  return read_numbers(use);
 }
 
 }  // namespace ringdrop::db

@@ -1,31 +1,62 @@
-// The tables `links` and `extents` over one connection: the SQL of links, and nothing about threads
-// or transactions. Writes are made inside a Savepoint of a Transaction: a failed one is undone by
-// the caller.
+// The tables `links`, `extents` and `garbage` over one connection: the SQL of links, and nothing about
+// threads or transactions. Writes are made inside a Savepoint of a Transaction: a failed one is undone
+// by the caller.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "db/link.h"
 #include "db/sqlite.h"
+#include "io/clock.h"
 #include "io/error.h"
 
 namespace ringdrop::db {
 
-// Blocking, on the connection's thread. Every function: system, corrupt, exhausted as in sqlite.h.
+// Finished downloads of one link, to be added to its count.
+struct DownloadCount {
+  std::string token;
+  uint64_t downloads = 0;
+};
+
+// Blocking, on the connection's thread. Every function: system, corrupt, exhausted as in sqlite.h;
+// those that write: no_space.
 class LinkTable {
  public:
   // Prepares the statements. The database is migrated and outlives the table.
   static io::Result<LinkTable> prepare(Database& database);
 
-  // exists: the token or one of the files is taken. no_space.
+  // exists: the token or one of the files is taken.
   io::Result<> insert(const Link& link);
-  // One statement, so one snapshot. corrupt: the extents do not add up to the link.
-  io::Result<std::optional<Link>> find(std::string_view token);
-  // The link that is gone, as it was stored, for its files; nullopt when there was none. no_space.
-  io::Result<std::optional<Link>> remove(std::string_view token);
+  // One statement, so one snapshot. nullopt: unknown, expired at `now_ms`, or used up. corrupt: the
+  // extents do not add up to the link.
+  io::Result<std::optional<Link>> find(std::string_view token, io::EpochMs now_ms);
+  // The link is gone and its files are garbage; false: there was none. Expired and used up ones too.
+  io::Result<bool> remove(std::string_view token);
+  // false: there is no such link, or it has ended by `now_ms`.
+  io::Result<bool> set_expiry(std::string_view token, std::optional<io::EpochMs> expires_at_ms, io::EpochMs now_ms);
+
+  // One download of a limited link goes through to its last piece; false: none is left, or the link
+  // has ended. settle_download() follows, whatever becomes of it.
+  io::Result<bool> take_download(std::string_view token, io::EpochMs now_ms);
+  // It ended: it counts, or is given back.
+  io::Result<> settle_download(std::string_view token, bool completed);
+  // At start: what was let through by a process that is gone counts, since nobody knows.
+  io::Result<> settle_all_downloads();
+  // Adds to the counts; unknown tokens are ignored.
+  io::Result<> count_downloads(std::span<const DownloadCount> counts);
+
+  // Tokens of links that have expired by `now_ms` or are used up with no download under way; at most
+  // `most`.
+  io::Result<std::vector<std::string>> ended(io::EpochMs now_ms, uint64_t most);
+  // Files of removed links, ascending; at most `most`.
+  io::Result<std::vector<uint64_t>> garbage(uint64_t most);
+  // They are gone from the disk.
+  io::Result<> forget_garbage(std::span<const uint64_t> files);
   // Those in [first, last] that are an extent of any link, ascending.
   io::Result<std::vector<uint64_t>> files_between(uint64_t first, uint64_t last);
 
@@ -34,17 +65,25 @@ class LinkTable {
     Statement insert_link;
     Statement insert_extent;
     Statement find;
+    Statement id_of;
+    Statement make_garbage;
     Statement remove_extents;
     Statement remove_link;
+    Statement set_expiry;
+    Statement take_download;
+    Statement settle_download;
+    Statement settle_all_downloads;
+    Statement count_downloads;
+    Statement ended;
+    Statement garbage;
+    Statement forget_garbage;
     Statement files_between;
   };
+  struct Sql;
+  static const Sql kSql[];
   explicit LinkTable(Statements statements) : statements_(std::move(statements)) {}
 
-  struct Row {
-    int64_t id;
-    Link link;
-  };
-  io::Result<std::optional<Row>> find_row(std::string_view token);
+  io::Result<bool> changes_a_row(Statement::Use& use);
 
   Statements statements_;
 };

@@ -30,8 +30,26 @@ CREATE TABLE extents (
 CREATE INDEX extents_of_link ON extents (link, position);
 )sql";
 
+// 2: when a link ends, how often it was fetched, its digests; and files that no link needs any more.
+// `pending`: downloads of a limited link that were let through to their last piece and have not
+// ended yet. A removed link's files are garbage from the same transaction on, until they are gone
+// from the disk. The partial indices hold what the sweeper looks for and nothing else.
+constexpr const char* kEndsAndDigests = R"sql(
+ALTER TABLE links ADD COLUMN delete_hash BLOB NOT NULL DEFAULT x'';
+ALTER TABLE links ADD COLUMN expires_at_ms INTEGER;
+ALTER TABLE links ADD COLUMN max_downloads INTEGER;
+ALTER TABLE links ADD COLUMN downloads INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE links ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE links ADD COLUMN sha256 BLOB NOT NULL DEFAULT x'';
+ALTER TABLE links ADD COLUMN sha512 BLOB NOT NULL DEFAULT x'';
+CREATE INDEX links_expiring ON links (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+CREATE INDEX links_used_up ON links (id) WHERE max_downloads IS NOT NULL AND downloads >= max_downloads;
+CREATE INDEX links_pending ON links (id) WHERE pending > 0;
+CREATE TABLE garbage (file INTEGER PRIMARY KEY) STRICT;
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

@@ -262,6 +262,11 @@ io::Result<> Statement::Use::run() {
   return {};
 }
 
+std::optional<int64_t> Statement::Use::column_or_null(int index) const {
+  if (sqlite3_column_type(statement_, index) == SQLITE_NULL) return std::nullopt;
+  return column(index);
+}
+
 int64_t Statement::Use::column(int index) const {
   return sqlite3_column_int64(statement_, index);
 }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -88,6 +89,8 @@ class Database {
 // A prepared statement, run by way of use(). Goes before its Database.
 class Statement {
  public:
+  // To be assigned to before its use.
+  Statement() = default;
   // `sql` is one statement.
   static io::Result<Statement> prepare(Database& database, const char* sql, const char* op);
 
@@ -102,7 +105,7 @@ class Statement {
   Statement(sqlite3_stmt* statement, const char* op) : statement_(statement), op_(op) {}
 
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-  const char* op_;
+  const char* op_ = nullptr;
 };
 
 // Bind, step, read columns; when it goes the statement is reset and its bindings are cleared, so
@@ -115,8 +118,9 @@ class Statement::Use {
   Use& operator=(const Use&) = delete;
 
   // Parameters are counted from 1. Bytes stay alive as long as this does. A failure is reported by
-  // step().
+  // step(). What is not bound is NULL.
   Use& bind(int parameter, int64_t value);
+  Use& bind(int parameter, std::optional<int64_t> value) { return value ? bind(parameter, *value) : *this; }
   Use& bind_text(int parameter, std::string_view text);
   Use& bind_blob(int parameter, std::string_view bytes);
 
@@ -127,6 +131,7 @@ class Statement::Use {
 
   // Columns are counted from 0. Views live until the next step().
   int64_t column(int index) const;
+  std::optional<int64_t> column_or_null(int index) const;
   std::string_view column_text(int index) const { return column_blob(index); }
   std::string_view column_blob(int index) const;
 

@@ -47,7 +47,7 @@ struct Fixture {
   std::size_t count_three(Catalogue& catalogue, uint64_t first) {
     std::size_t count = 0;
     for (uint64_t i = first; i < first + 3; ++i) {
-      const auto found = loop.run(catalogue.find(loop.loop(), test::make_link(i).token));
+      const auto found = loop.run(catalogue.find(loop.loop(), test::make_link(i).token, test::kNow));
       REQUIRE(found.has_value());
       if (*found) ++count;
     }
@@ -252,7 +252,8 @@ bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkp
 
   test::SteppedCatalogue parts(fixture.options(), fixture.loop);
   const auto has = [&](uint64_t number) {
-    const auto found = fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), test::make_link(number).token));
+    const auto found =
+        fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), test::make_link(number).token, test::kNow));
     REQUIRE(found.has_value());
     if (*found) CHECK(test::same(**found, test::make_link(number)));
     return found->has_value();

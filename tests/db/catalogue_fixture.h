@@ -92,6 +92,8 @@ struct SteppedCatalogue {
   db::Catalogue catalogue{*file, writer, reader, checkpointer};
 };
 
+inline constexpr io::EpochMs kNow = 1'700'000'000'000;
+
 // A link of one small extent; different numbers give different tokens and files.
 inline db::Link make_link(uint64_t number) {
   db::Link link;
@@ -99,7 +101,8 @@ inline db::Link make_link(uint64_t number) {
   link.name = fmt::format("file {}.txt", number);
   link.content_type = "text/plain";
   link.size_bytes = 5;
-  link.created_at_ms = 1'700'000'000'000;
+  link.created_at_ms = kNow - 1'000;
+  link.delete_hash = std::string(32, 'd');
   db::Extent extent;
   extent.file = number;
   extent.length_bytes = 5;
@@ -110,7 +113,8 @@ inline db::Link make_link(uint64_t number) {
 
 inline bool same(const db::Link& a, const db::Link& b) {
   const auto fields = [](const db::Link& link) {
-    return std::tie(link.token, link.name, link.content_type, link.size_bytes, link.created_at_ms);
+    return std::tie(link.token, link.name, link.content_type, link.size_bytes, link.created_at_ms, link.delete_hash,
+                    link.expires_at_ms, link.max_downloads, link.downloads, link.sha256, link.sha512);
   };
   const auto same_extent = [](const db::Extent& x, const db::Extent& y) {
     return x.file == y.file && x.length_bytes == y.length_bytes && x.checksums == y.checksums;
@@ -127,7 +131,7 @@ inline io::Task<> insert_into(db::Catalogue& catalogue, io::EventLoop& loop, con
 
 inline io::Task<> remove_from(db::Catalogue& catalogue, io::EventLoop& loop, std::string token,
                               std::optional<io::Result<>>& outcome) {
-  const io::Result<std::optional<db::Link>> removed = co_await catalogue.remove(loop, token);
+  const io::Result<bool> removed = co_await catalogue.remove(loop, token);
   if (removed) {
     outcome.emplace();
   } else {

@@ -20,7 +20,7 @@ struct Fixture {
     return options;
   }
   bool has(Catalogue& catalogue, uint64_t number) {
-    const auto found = loop.run(catalogue.find(loop.loop(), test::make_link(number).token));
+    const auto found = loop.run(catalogue.find(loop.loop(), test::make_link(number).token, test::kNow));
     REQUIRE(found.has_value());
     return found->has_value();
   }
@@ -145,13 +145,13 @@ io::Task<> use_catalogue(Catalogue& catalogue, io::EventLoop& loop, uint64_t fir
     const Link link = test::make_link(i);
     const io::Result<> inserted = co_await catalogue.insert(loop, link);
     CHECK(inserted.has_value());
-    const auto found = co_await catalogue.find(loop, link.token);
+    const auto found = co_await catalogue.find(loop, link.token, test::kNow);
     CHECK((found.has_value() && found->has_value()));
     const io::Result<bool> checkpointed = co_await catalogue.checkpoint_if_due(loop);
     CHECK(checkpointed.has_value());
     if (i % 2 == 0) continue;
     const auto removed = co_await catalogue.remove(loop, link.token);
-    CHECK((removed.has_value() && removed->has_value()));
+    CHECK((removed.has_value() && *removed));
   }
 }
 
