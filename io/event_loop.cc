@@ -4,7 +4,7 @@
 
 namespace ringdrop::io {
 
-EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {}
+EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log), woke_(ring.now()) {}
 
 EventLoop::~EventLoop() {
   // Whoever called post() or stop() last has left.
@@ -22,7 +22,8 @@ void EventLoop::turn() {
   resuming_.swap(ready_);
   for (const std::coroutine_handle<> coroutine : resuming_) coroutine.resume();
   resuming_.clear();
-  ring_.turn(ready_.empty() ? timers_.next() : now());
+  busy_time_.record(woke_, now());
+  woke_ = ring_.turn(ready_.empty() ? timers_.next() : now());
 }
 
 // Both wake the ring under the lock: what they say may end the loop's life, and its destructor waits for the lock.

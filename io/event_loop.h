@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "io/busy_time.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "io/ring.h"
@@ -42,6 +43,7 @@ class EventLoop {
   TimerHeap& timers() { return timers_; }
   TimePoint now() { return ring_.now(); }
   EpochMs epoch_ms() { return ring_.epoch_ms(); }
+  const BusyTime& busy_time() const { return busy_time_; }
 
  private:
   void run_posted();
@@ -49,6 +51,8 @@ class EventLoop {
   Ring& ring_;
   Log& log_;
   TimerHeap timers_;
+  BusyTime busy_time_;
+  TimePoint woke_;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
   std::atomic<bool> stopping_{false};

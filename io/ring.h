@@ -26,7 +26,8 @@ class Ring {
   virtual void close(int fd) = 0;
 
   // Hands over what was submitted, waits for a completion, a wake() or `until`, and calls complete() of what is done.
-  virtual void turn(TimePoint until) = 0;
+  // Returns when the wait was over.
+  virtual TimePoint turn(TimePoint until) = 0;
   // Any thread: ends a turn()'s wait.
   virtual void wake() = 0;
   // Any thread: turn() will call `completion`.complete(result). How a worker lane reports.

@@ -117,7 +117,7 @@ void UringRing::close(int fd) {
   io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
-void UringRing::turn(TimePoint until) {
+TimePoint UringRing::turn(TimePoint until) {
   State& state = *state_;
   // Order matters: first announce the sleep, then look whether anybody called. A caller does it the other way round.
   state.sleeping.store(true);
@@ -140,6 +140,7 @@ void UringRing::turn(TimePoint until) {
     io_uring_submit_and_get_events(&state.ring);
   }
   state.sleeping.store(false);
+  const TimePoint woke = now();
 
   for (const State::Completed& done : state.delivering) done.completion->complete(done.result);
   state.delivering.clear();
@@ -161,6 +162,7 @@ void UringRing::turn(TimePoint until) {
     }
     reinterpret_cast<Operation*>(static_cast<uintptr_t>(taken[i].user_data))->complete(taken[i].result);
   }
+  return woke;
 }
 
 void UringRing::wake() {

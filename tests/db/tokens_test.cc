@@ -29,7 +29,7 @@ class BadRandom final : public io::Ring {
   void submit(io::Operation&) override {}
   void cancel(io::Operation&) override {}
   void close(int) override {}
-  void turn(io::TimePoint) override {}
+  io::TimePoint turn(io::TimePoint) override { return {}; }
   void wake() override {}
   void complete_from_thread(io::Completion&, int32_t) override {}
   io::TimePoint now() override { return {}; }

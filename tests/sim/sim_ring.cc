@@ -18,12 +18,13 @@ void SimRing::close(int fd) {
   world_.close(fd);
 }
 
-void SimRing::turn(io::TimePoint until) {
+io::TimePoint SimRing::turn(io::TimePoint until) {
   // A wake-up that came during this turn's own work, and what completions make ready, are the next turn's.
   const bool again = woken_ || !done_.empty();
   woken_ = false;
   until_ = again ? now() : until;
   for (const Done& done : std::exchange(done_, {})) done.completion->complete(done.result);
+  return now();
 }
 
 void SimRing::complete_from_thread(io::Completion& completion, int32_t result) {

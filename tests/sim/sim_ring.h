@@ -17,7 +17,7 @@ class SimRing final : public io::Ring {
   void submit(io::Operation& operation) override;
   void cancel(io::Operation& operation) override;
   void close(int fd) override;
-  void turn(io::TimePoint until) override;
+  io::TimePoint turn(io::TimePoint until) override;
   void wake() override { woken_ = true; }
   void complete_from_thread(io::Completion& completion, int32_t result) override;
   io::TimePoint now() override;
