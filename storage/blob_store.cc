@@ -211,6 +211,29 @@ Task<Result<>> BlobStore::remove(BlobId id) {
   co_return co_await blobs_.remove_file(path.c_str());
 }
 
+Task<Result<>> BlobStore::remove_durably(const std::vector<BlobId>& ids) {
+  std::size_t next = 0;
+  while (next < ids.size()) {
+    const uint32_t number = ids[next].directory();
+    const std::string name = directory_name(number);
+    Result<io::OwnedFd> fd = co_await blobs_.open_directory(name.c_str());
+    if (!fd && fd.error().code != Errc::not_found) co_return std::unexpected(fd.error());
+    const bool there = fd.has_value();
+    std::optional<io::Directory> opened;
+    if (there) opened.emplace(loop_, std::move(*fd));
+    for (; next < ids.size() && ids[next].directory() == number; ++next) {
+      if (!there) continue;
+      const std::string file = ids[next].file_name();
+      const Result<> removed = co_await opened->remove_file(file.c_str());
+      if (!removed && removed.error().code != Errc::not_found) co_return removed;
+    }
+    if (!there) continue;
+    const Result<> synced = co_await sync(*opened);
+    if (!synced) co_return synced;
+  }
+  co_return Result<>{};
+}
+
 Task<Result<std::vector<uint32_t>>> BlobStore::unsettled_directories() {
   std::vector<std::string> names;
   const Result<> listed = co_await unsettled_.list(names);

@@ -41,6 +41,8 @@ class BlobStore {
   BlobReader open_reader(std::vector<Extent> extents);
   // The row that names it is gone. not_found when the file is gone already.
   io::Task<io::Result<>> remove(BlobId id);
+  // The same for many, ascending; on success none of them is there any more, whatever crashes next.
+  io::Task<io::Result<>> remove_durably(const std::vector<BlobId>& ids);
 
   // Directories that may hold files without a row: what a crash has left, and what is being filled.
   io::Task<io::Result<std::vector<uint32_t>>> unsettled_directories();

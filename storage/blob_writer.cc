@@ -37,7 +37,7 @@ BlobWriter::~BlobWriter() = default;
 
 io::Task<io::Result<>> BlobWriter::reserve(uint64_t length) {
   if (length == 0 || reserve_unsupported_ || length <= reserved_) co_return io::Result<>{};
-  const io::Result<> allocated = co_await file_.allocate(reserved_, length - reserved_);
+  const io::Result<> allocated = co_await file_->allocate(reserved_, length - reserved_);
   if (allocated) {
     reserved_ = length;
     co_return allocated;
@@ -71,7 +71,10 @@ io::Task<io::Result<>> BlobWriter::wait_for_write() {
 }
 
 io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset) {
+  io::TaskScope observing(loop_);
+  if (observer_) observing.spawn(show(buffer.bytes().first(bytes)));
   const io::Result<> written = co_await write_parts(buffer, bytes, offset);
+  co_await observing.join();
   if (written) {
     stored_ = offset + bytes;
   } else {
@@ -79,6 +82,10 @@ io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t bytes, uint64_t 
   }
   write_in_flight_ = false;
   written_.wake_all();
+}
+
+io::Task<> BlobWriter::show(Bytes bytes) {
+  co_await observer_(bytes);
 }
 
 // The aligned part directly, the rest through the page cache.
@@ -112,7 +119,7 @@ io::Task<io::Result<>> BlobWriter::write_direct(const io::Buffer& buffer, std::s
     // A short direct write may end anywhere: what it leaves is not aligned any more.
     if (written % io::kDirectAlignment != 0) {
       const Bytes rest = buffer.bytes().subspan(written, bytes - written);
-      co_return co_await file_.write_all_at(rest, offset + written);
+      co_return co_await file_->write_all_at(rest, offset + written);
     }
     const Bytes part = buffer.bytes().subspan(written, bytes - written);
     const io::Result<std::size_t> now = co_await direct_->write_some_at(part, offset + written, buffer.fixed_buffer());
@@ -132,7 +139,7 @@ io::Task<io::Result<>> BlobWriter::open_direct() {
 }
 
 io::Task<io::Result<>> BlobWriter::write_buffered(Bytes bytes, uint64_t offset) {
-  const io::Result<> written = co_await file_.write_all_at(bytes, offset);
+  const io::Result<> written = co_await file_->write_all_at(bytes, offset);
   if (!written) co_return written;
   // What goes through the page cache in bulk must not pile up there: a slow upload, or no O_DIRECT.
   dirty_ += bytes.size();
@@ -140,7 +147,7 @@ io::Task<io::Result<>> BlobWriter::write_buffered(Bytes bytes, uint64_t offset) 
   dirty_ = 0;
   const uint64_t end = offset + bytes.size();
   const uint64_t start = std::exchange(written_behind_, end);
-  co_return co_await file_.write_behind(start, end - start);
+  co_return co_await file_->write_behind(start, end - start);
 }
 
 io::Task<io::Result<>> BlobWriter::reserve_ahead(uint64_t end) {
@@ -159,10 +166,12 @@ io::Task<io::Result<>> BlobWriter::reserve_ahead(uint64_t end) {
 io::Task<io::Result<Extent>> BlobWriter::commit() {
   io::Result<> done = co_await wait_for_write();
   co_await writes_.join();
-  if (done && reserved_ > appended_) done = co_await file_.truncate(appended_);
+  if (done && reserved_ > appended_) done = co_await file_->truncate(appended_);
   if (done && space_.durability == Durability::full) done = co_await sync();
   // A sync of somebody else failed meanwhile: what the device says now is not to be believed.
   if (done && space_.failed.load()) done = io::fail(io::Errc::system, "storage", EIO);
+  direct_.reset();
+  file_.reset();
   if (!done) co_return std::unexpected(done.error());
   Extent extent{id_, appended_, checksums_.finish()};
   co_return std::move(extent);
@@ -173,7 +182,7 @@ io::Task<io::Result<>> BlobWriter::sync() {
   io::Result<> directory_synced;
   io::Task<> other = sync_directory(directory_synced);
   writes_.spawn(std::move(other));
-  const io::Result<> file_synced = co_await file_.sync_data();
+  const io::Result<> file_synced = co_await file_->sync_data();
   co_await writes_.join();
   if (!file_synced || !directory_synced) space_.failed.store(true, std::memory_order_relaxed);
   co_return file_synced ? directory_synced : file_synced;

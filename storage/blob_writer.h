@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,10 @@ class BlobWriter {
   BlobWriter(const BlobWriter&) = delete;
   BlobWriter& operator=(const BlobWriter&) = delete;
 
+  // Shows every piece of the blob to `observer`, in order, while it is being written: a digest, without a second read.
+  // The bytes live until its task has ended; the next piece waits for it. Before the first append().
+  void observe(std::move_only_function<io::Task<>(Bytes)> observer) { observer_ = std::move(observer); }
+
   // Reserves disk space for `length` bytes, so that later writes find it and do not extend the file. no_space.
   io::Task<io::Result<>> reserve(uint64_t length);
 
@@ -58,7 +63,7 @@ class BlobWriter {
   uint64_t bytes_stored() const { return stored_; }
 
   // Everything is written, and durable as the configuration says: the file's data and size, its directory entry.
-  // no_space, system. After a failed sync the store takes nothing more.
+  // no_space, system. After a failed sync the store takes nothing more. Its descriptors are closed.
   io::Task<io::Result<Extent>> commit();
 
   // The row that names the blob is durable: nobody needs to look after the file any more.
@@ -67,6 +72,7 @@ class BlobWriter {
   io::Task<> discard();
 
  private:
+  io::Task<> show(Bytes bytes);
   io::Task<> write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_direct(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
@@ -82,8 +88,9 @@ class BlobWriter {
   std::shared_ptr<BlobDirectory> directory_;
   BlobId id_;
   std::string name_;
-  io::File file_;
+  std::optional<io::File> file_;
   std::optional<io::File> direct_;
+  std::move_only_function<io::Task<>(Bytes)> observer_;
   Checksums checksums_;
   uint64_t appended_ = 0;
   uint64_t stored_ = 0;
