@@ -15,7 +15,10 @@
 #include <toml++/toml.h>
 
 #include "io/address.h"
+#include "io/address_range.h"
+#include "proto/characters.h"
 #include "proto/units.h"
+#include "proto/uri.h"
 #include "server/config_kinds.h"
 
 namespace ringdrop::server {
@@ -27,6 +30,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMaxFileBytes = 1 * kMiB;
 
 constexpr std::array<std::string_view, 2> kDurabilityNames{"full", "process"};
+constexpr std::array<std::string_view, 3> kDigestNames{"never", "on-request", "always"};
 constexpr std::array<std::string_view, 4> kLogLevelNames{"debug", "info", "warn", "error"};
 
 // 1 EiB: above any file system, and a sum of two of them still fits an off_t.
@@ -36,6 +40,42 @@ constexpr uint64_t kMaxSizeBytes = uint64_t{1} << 60;
 bool is_listen_address(std::string_view text) {
   return text.find('\0') == text.npos && io::parse_address(text).has_value();
 }
+
+// scheme://host[:port], what follows it in `rest`.
+bool is_origin(std::string_view text, std::string_view& rest) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    text.remove_prefix(scheme.size());
+    const std::size_t end = std::min(text.find('/'), text.size());
+    rest = text.substr(end);
+    return proto::is_valid_host(text.substr(0, end));
+  }
+  return false;
+}
+
+bool is_public_url(std::string_view text) {
+  std::string_view prefix;
+  if (text.empty()) return true;
+  if (!is_origin(text, prefix)) return false;
+  const auto plain = [](char c) { return proto::is_in(c, proto::kTargetChar) && c != '?' && c != '#' && c != '"'; };
+  return !prefix.ends_with('/') && std::ranges::all_of(prefix, plain);
+}
+
+bool is_cors_origin(std::string_view text) {
+  std::string_view rest;
+  return text == "*" || (is_origin(text, rest) && rest.empty());
+}
+
+bool is_proxy(std::string_view text) {
+  return text == "unix" || (text.find('\0') == text.npos && io::parse_address_range(text).has_value());
+}
+
+// Goes through an Authorization field, where a client can only write visible characters.
+bool is_secret(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return proto::is_in(c, proto::kTargetChar); });
+}
+
+constexpr auto kLongestExpiry = 24h * 36'500;
 
 struct Key {
   std::string_view name;
@@ -64,6 +104,22 @@ const std::array kKeys{
         SizeKind{&Config::min_transfer_bytes_per_second, 0, kGiB}},
     Key{"linger_timeout", "reading on after an early answer", DurationKind{&Config::linger_timeout, 0ms, 1min}},
     Key{"shutdown_grace", "for running transfers at SIGTERM", DurationKind{&Config::shutdown_grace, 0ms, 24h}},
+    Key{"default_expiry", "until a link ends whose uploader does not say; 0s: never",
+        DurationKind{&Config::default_expiry, 0ms, kLongestExpiry}},
+    Key{"max_expiry", "longest life of a link; 0s: no bound", DurationKind{&Config::max_expiry, 0ms, kLongestExpiry}},
+    Key{"digest", "which uploads get a SHA-256: never, on-request, always",
+        choice<&Config::digest>(kDigestNames, "never|on-request|always")},
+    Key{"public_url", "how the world reaches this server, with path prefix",
+        TextKind{&Config::public_url, is_public_url, "URL",
+                 "a URL without a slash at its end (like \"https://files.example/drop\")"}},
+    Key{"trusted_proxies", "proxies whose Forwarded and X-Forwarded-* are believed; may be repeated",
+        ListKind{&Config::trusted_proxies, is_proxy, "ADDR[/BITS]",
+                 "an address, a network or \"unix\" (like \"127.0.0.1\" or \"10.0.0.0/8\")", true}},
+    Key{"cors_origins", "origins whose scripts may use this server; may be repeated",
+        ListKind{&Config::cors_origins, is_cors_origin, "ORIGIN", "an origin or \"*\" (like \"https://app.example\")",
+                 true}},
+    Key{"upload_token", "uploads need this secret (Authorization: Bearer, or Basic password)",
+        TextKind{&Config::upload_token, is_secret, "SECRET", "a secret of visible ASCII characters"}},
     Key{"durability", "what an answered upload survives: full (power cut) or process",
         choice<&Config::durability>(kDurabilityNames, "full|process")},
     Key{"log_level", "least severity that is logged",
@@ -211,6 +267,11 @@ std::optional<ConfigError> apply_option(Config& config, std::string_view key_nam
 }
 
 std::optional<ConfigError> check(const Config& config) {
+  if (config.max_expiry.count() > 0 && config.default_expiry > config.max_expiry) {
+    const auto origin = config.origins.find("default_expiry");
+    return ConfigError{fmt::format("{}: it is longer than max_expiry",
+                                   origin == config.origins.end() ? "default_expiry" : origin->second)};
+  }
   const uint64_t needed_bytes = config.loops * kMinLoopMemoryBytes;
   if (config.memory_budget_bytes >= needed_bytes) return std::nullopt;
   const auto origin = config.origins.find("loops");

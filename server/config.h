@@ -24,6 +24,9 @@ namespace ringdrop::server {
 // process, no more.
 enum class Durability { full, process };
 
+// Which uploads get a digest. `on_request`: those that bring one or want one.
+enum class DigestPolicy { never, on_request, always };
+
 enum class LogLevel { debug, info, warn, error };
 
 // A loop's buffer pool is not divided below this: room for a few large buffers and the small ones
@@ -50,6 +53,16 @@ struct Config {
   uint64_t min_transfer_bytes_per_second = 32;
   std::chrono::milliseconds linger_timeout{2'000};  // reading on after an early answer, so that the client sees it
   std::chrono::milliseconds shutdown_grace{30'000};
+
+  std::chrono::milliseconds default_expiry{0};  // of a link whose uploader wants none; 0: it does not expire
+  std::chrono::milliseconds max_expiry{0};      // longer wishes are cut to it; 0: no bound
+  DigestPolicy digest = DigestPolicy::on_request;
+
+  // "https://files.example/drop" without a slash at the end; empty: what the request says.
+  std::string public_url;
+  std::vector<std::string> trusted_proxies;  // "10.0.0.1", "10.0.0.0/8", "fd00::/8", "unix"; syntax checked
+  std::vector<std::string> cors_origins;     // "https://app.example", or "*"
+  std::string upload_token;                  // empty: everybody may upload
 
   Durability durability = Durability::full;
   LogLevel log_level = LogLevel::info;

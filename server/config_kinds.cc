@@ -64,7 +64,7 @@ ConfigProblem ListKind::set(Config& config, const ConfigValue& value) const {
   } else {
     return is_not(value, wanted);
   }
-  if (items.empty()) return "the list is empty: it needs at least one";
+  if (items.empty() && !may_be_empty) return "the list is empty: it needs at least one";
   for (const std::string& item : items) {
     if (!is_valid(item)) return is_not(item, wanted);
   }
@@ -76,6 +76,17 @@ std::string ListKind::text(const Config& config) const {
   std::string out;
   for (const std::string& item : config.*member) out += (out.empty() ? "" : ", ") + in_quotes(item);
   return '[' + out + ']';
+}
+
+ConfigProblem TextKind::set(Config& config, const ConfigValue& value) const {
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr || !is_valid(*text)) return is_not(value, wanted);
+  config.*member = *text;
+  return std::nullopt;
+}
+
+std::string TextKind::text(const Config& config) const {
+  return in_quotes(config.*member);
 }
 
 ConfigProblem PathKind::set(Config& config, const ConfigValue& value) const {

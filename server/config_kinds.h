@@ -32,9 +32,20 @@ using ConfigValue = std::variant<std::string, int64_t, std::vector<std::string>,
 // set. `set` leaves the Config alone when there is a problem.
 using ConfigProblem = std::optional<std::string>;
 
-struct ListKind {  // one text, or a list of at least one
+struct ListKind {  // one text, or a list
   std::vector<std::string> Config::* member;
   bool (*is_valid)(std::string_view item);
+  std::string_view value_name;
+  std::string_view wanted;
+  bool may_be_empty = false;
+
+  ConfigProblem set(Config& config, const ConfigValue& value) const;
+  std::string text(const Config& config) const;
+};
+
+struct TextKind {
+  std::string Config::* member;
+  bool (*is_valid)(std::string_view text);
   std::string_view value_name;
   std::string_view wanted;
 
@@ -98,7 +109,7 @@ constexpr ChoiceKind choice(std::span<const std::string_view> names, std::string
           [](const Config& config) { return static_cast<std::size_t>(config.*Member); }, value_name};
 }
 
-using ConfigKind = std::variant<ListKind, PathKind, CountKind, SizeKind, DurationKind, ChoiceKind>;
+using ConfigKind = std::variant<ListKind, TextKind, PathKind, CountKind, SizeKind, DurationKind, ChoiceKind>;
 
 // A value, or any text of unknown origin, on one line of a terminal or a log: controls as \x1b, cut
 // after 100 bytes.

@@ -83,7 +83,8 @@ Task<Result<>> send_file(const Services& services, const db::Link& link, storage
 
 Task<Result<>> handle_download(const Services& services, std::string_view token, http::ResponseWriter& response,
                                std::stop_token stop) {
-  Result<std::optional<db::Link>> found = co_await services.catalogue.find(services.loop, token, services.loop.epoch_ms());
+  Result<std::optional<db::Link>> found =
+      co_await services.catalogue.find(services.loop, token, services.loop.epoch_ms());
   if (!found) {
     services.loop.log().error(fmt::format("a link cannot be looked up: {}", io::describe(found.error())));
     co_return co_await send_rejection(rejection_for(found.error()), response);

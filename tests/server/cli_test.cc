@@ -74,6 +74,7 @@ TEST_CASE("every key is an option of serve and stands in its help") {
     for (char& c : option) c = c == '_' ? '-' : c;
     CAPTURE(option);
     CHECK(contains(help.text, option + ' ' + std::string(key.value_name)));
+    if (key.default_text == "\"\"") continue;  // nothing at all is a value of these
     const Command wrong = run({"serve", option.c_str(), ""});
     CHECK(wrong.kind == Command::error);
     CHECK(wrong.exit_code == kExitUsage);

@@ -72,6 +72,13 @@ stall_timeout = "1h"
 min_transfer_rate = "1KiB"
 linger_timeout = "0s"
 shutdown_grace = "24h"
+default_expiry = "1d"
+max_expiry = "30d"
+digest = "always"
+public_url = "https://files.example/drop"
+trusted_proxies = ["127.0.0.1", "fd00::/8", "unix"]
+cors_origins = ["https://app.example", "http://[::1]:3000"]
+upload_token = "s3cret:/+="
 durability = "process"
 log_level = "debug"
 )");
@@ -89,6 +96,13 @@ log_level = "debug"
   expected.min_transfer_bytes_per_second = 1024;
   expected.linger_timeout = 0s;
   expected.shutdown_grace = 24h;
+  expected.default_expiry = 24h;
+  expected.max_expiry = 24h * 30;
+  expected.digest = DigestPolicy::always;
+  expected.public_url = "https://files.example/drop";
+  expected.trusted_proxies = {"127.0.0.1", "fd00::/8", "unix"};
+  expected.cors_origins = {"https://app.example", "http://[::1]:3000"};
+  expected.upload_token = "s3cret:/+=";
   expected.durability = Durability::process;
   expected.log_level = LogLevel::debug;
   CHECK(config == expected);
@@ -121,6 +135,30 @@ TEST_CASE("the table offers help and a value name for every key") {
     CHECK(!key.value_name.empty());
     CHECK(!key.default_text.empty());
   }
+}
+
+TEST_CASE("what is no URL, proxy, origin or secret is refused") {
+  for (const std::string line :
+       {"public_url = 'files.example'", "public_url = 'https://files.example/'", "public_url = 'https://a b/'",
+        "public_url = 'ftp://files.example'", "public_url = 'https://files.example/a?b'",
+        "public_url = 'https://u:p@files.example'", "public_url = 7", "trusted_proxies = ['proxy.example']",
+        "trusted_proxies = ['10.1.0.0/8']", "cors_origins = ['https://app.example/']", "cors_origins = ['app.example']",
+        "cors_origins = ['null']", "upload_token = 'two words'", "upload_token = 'ü'", "default_expiry = '-1d'",
+        "max_expiry = '40000d'", "digest = 'sometimes'"}) {
+    CAPTURE(line);
+    CHECK(error_of(line).starts_with("config.toml:1: "));
+  }
+  CHECK(parsed("public_url = ''\ntrusted_proxies = []\ncors_origins = '*'\nupload_token = ''").cors_origins ==
+        std::vector<std::string>{"*"});
+}
+
+TEST_CASE("a default expiry above the longest one is refused") {
+  Config config = parsed("default_expiry = '8d'\nmax_expiry = '7d'");
+  const auto error = check(config);
+  REQUIRE(error);
+  CHECK(error->text.find("max_expiry") != std::string::npos);
+  config.max_expiry = 0ms;
+  CHECK_FALSE(check(config));
 }
 
 TEST_CASE("a bad value is refused with file, line, key and what would be right") {
