@@ -62,9 +62,15 @@ io::Task<std::invoke_result_t<const Read&, LinkTable&>> on_reader(io::EventLoop&
 
 }  // namespace
 
-io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, const Link& link) {
-  const io::Result<> inserted =
-      co_await on_writer(loop, writer_lane_, file_, [&](LinkTable& links) { return links.insert(link); });
+io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, std::span<const Link> links) {
+  const auto insert_all = [&](LinkTable& table) {
+    for (const Link& link : links) {
+      io::Result<> inserted = table.insert(link);
+      if (!inserted) return inserted;
+    }
+    return io::Result<>{};
+  };
+  const io::Result<> inserted = co_await on_writer(loop, writer_lane_, file_, insert_all);
   co_return inserted;
 }
 

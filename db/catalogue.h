@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +35,12 @@ class Catalogue {
   Catalogue(const Catalogue&) = delete;
   Catalogue& operator=(const Catalogue&) = delete;
 
-  // Success: the link is durable, and every find() that begins now sees it. exists: its token or
-  // one of its files is taken. no_space.
-  // When failed() is true after an error, the link may be there, whole, after the next start: the
-  // caller leaves its files alone, and recovery decides.
-  io::Task<io::Result<>> insert(io::EventLoop& loop, const Link& link);
+  // Success: the links are durable, and every find() that begins now sees them. All of them or none.
+  // exists: a token or one of the files is taken. no_space.
+  // When failed() is true after an error, the links may be there, whole, after the next start: the
+  // caller leaves their files alone, and recovery decides.
+  io::Task<io::Result<>> insert(io::EventLoop& loop, std::span<const Link> links);
+  io::Task<io::Result<>> insert(io::EventLoop& loop, const Link& link) { return insert(loop, std::span(&link, 1)); }
 
   // nullopt: no such link, or it has expired by `now_ms`, or is used up.
   io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,9 @@ enum class Disposition : uint8_t { inline_, attachment };
 // the bare type. The filename* is left out when the name is plain ASCII that the quoted form
 // carries unchanged.
 std::string format_content_disposition(Disposition disposition, std::string_view name);
+
+// The file name of a Content-Disposition that a client sends with a body, whatever its type: filename* (RFC 8187, UTF-8
+// or ISO-8859-1) wins over filename; "" when there is neither. Bytes. nullopt when it cannot be parsed.
+std::optional<std::string> disposition_file_name(std::string_view field);
 
 }  // namespace ringdrop::proto

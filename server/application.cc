@@ -1,9 +1,11 @@
 #include "server/application.h"
 
+#include "server/cors.h"
 #include "server/download_handler.h"
 #include "server/help.h"
 #include "server/http_error.h"
-#include "server/router.h"
+#include "server/link_handler.h"
+#include "server/metrics.h"
 #include "server/upload_handler.h"
 
 namespace ringdrop::server {
@@ -12,50 +14,91 @@ namespace {
 using io::Result;
 using io::Task;
 
-Task<Result<>> send_text(http::ResponseWriter& response, std::string_view text) {
+constexpr std::string_view kRobots = "User-agent: *\nDisallow: /\n";
+
+Task<Result<>> send_text(const Exchange& exchange, std::string_view text) {
   proto::ResponseHead head;
   head.fields.add("Content-Type", "text/plain; charset=utf-8");
   head.fields.add("X-Content-Type-Options", "nosniff");
-  co_return co_await response.send(head, text);
+  co_return co_await exchange.response.send(head, text);
 }
 
-Task<Result<>> send_options(http::ResponseWriter& response, std::string_view allow) {
+Task<Result<>> send_options(const Services& services, const Exchange& exchange, std::string_view allow) {
   proto::ResponseHead head;
   head.status = 204;
-  head.fields.add("Allow", allow);
-  co_return co_await response.send(head, {});
+  if (!answer_preflight(services.config, exchange.request, allow, head.fields)) head.fields.add("Allow", allow);
+  co_return co_await exchange.response.send(head, {});
+}
+
+Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) {
+  proto::ResponseHead head;
+  head.fields.add("Content-Type", "text/plain; version=0.0.4");
+  const std::string text = format_metrics(services);
+  co_return co_await exchange.response.send(head, text);
+}
+
+Task<Result<>> send_not_allowed(const Exchange& exchange, std::string_view allow) {
+  proto::Fields fields;
+  fields.add("Allow", allow);
+  co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
 }
 
 }  // namespace
 
-Task<Result<>> Application::handle(const proto::RequestHead& request, http::BodyReader& body,
+Task<Result<>> Application::handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
                                    http::ResponseWriter& response, std::stop_token stop) {
+  const std::string base_url = origin_.base_url(request, peer);
+  add_cors_fields(services_.config, request, response);
+  const Exchange exchange{request, base_url, body, response, stop};
   const Route to = route(request);
+  co_return co_await dispatch(to, exchange);
+}
+
+Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) {
   switch (to.kind) {
     case Route::Kind::help: {
-      const std::string text = help_text(services_.config, services_.own_host, request);
-      co_return co_await send_text(response, text);
+      const std::string text = help_text(services_.config, exchange.base_url);
+      co_return co_await send_text(exchange, text);
     }
     case Route::Kind::health:
-      co_return co_await send_text(response, "ok\n");
+      co_return co_await send_text(exchange, "ok\n");
+    case Route::Kind::readiness:
+      if (services_.catalogue.failed() || services_.blobs.failed()) {
+        co_return co_await send_rejection(errors::kNotReady, exchange);
+      }
+      co_return co_await send_text(exchange, "ready\n");
+    case Route::Kind::metrics:
+      co_return co_await send_metrics(services_, exchange);
+    case Route::Kind::robots:
+      co_return co_await send_text(exchange, kRobots);
     case Route::Kind::upload:
-      co_return co_await handle_upload(services_, request, to.name, body, response, stop);
+      co_return co_await handle_upload(services_, exchange, to.name);
+    case Route::Kind::post:
+      co_return co_await handle_post(services_, exchange);
     case Route::Kind::download:
-      co_return co_await handle_download(services_, to.token, response, stop);
+      co_return co_await handle_download(services_, exchange, to.token);
+    case Route::Kind::link_info:
+      co_return co_await handle_link_info(services_, exchange, to.token);
+    case Route::Kind::remove:
+      co_return co_await handle_delete(services_, exchange, to.token);
+    case Route::Kind::remove_url:
+      co_return co_await handle_delete_url(services_, exchange, to.token, to.secret);
+    case Route::Kind::link_form:
+      co_return co_await handle_link_form(services_, exchange, to.token);
     case Route::Kind::options:
-      co_return co_await send_options(response, to.allow);
-    case Route::Kind::not_found:
-      co_return co_await send_rejection(errors::kNotFound, response);
+      co_return co_await send_options(services_, exchange, to.allow);
     case Route::Kind::not_allowed:
-      co_return co_await send_rejection(errors::kMethodNotAllowed, response, to.allow);
+      co_return co_await send_not_allowed(exchange, to.allow);
     case Route::Kind::unsupported:
-      co_return co_await send_rejection(errors::kUnsupportedMethod, response);
+      co_return co_await send_rejection(errors::kUnsupportedMethod, exchange);
+    case Route::Kind::not_found:
+      break;
   }
-  co_return co_await send_rejection(errors::kNotFound, response);
+  co_return co_await send_rejection(errors::kNotFound, exchange);
 }
 
 Task<Result<>> Application::refuse(const proto::Rejection& why, http::ResponseWriter& response) {
-  co_return co_await send_rejection(why, response);
+  co_return co_await send_rejection_line(why, response);
 }
 
 }  // namespace ringdrop::server

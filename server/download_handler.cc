@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "proto/content_disposition.h"
+#include "db/tokens.h"
+#include "proto/http_range.h"
+#include "server/download_plan.h"
 #include "server/http_error.h"
 #include "server/transfer_buffers.h"
 
@@ -19,20 +21,8 @@ using io::Task;
 
 // How much is read and sent at a time with a large buffer: what is sent is still in the CPU's cache.
 constexpr std::size_t kDownloadChunk = 128 * kKiB;
-
-proto::ResponseHead file_head(const db::Link& link) {
-  proto::ResponseHead head;
-  head.fields.add("Content-Type", link.content_type);
-  head.fields.add("Content-Disposition", proto::format_content_disposition(proto::Disposition::attachment, link.name));
-  // Whatever a stranger uploaded must not act as a page of this origin.
-  head.fields.add("X-Content-Type-Options", "nosniff");
-  head.fields.add("Content-Security-Policy", "sandbox; default-src 'none'");
-  head.fields.add("Cross-Origin-Resource-Policy", "same-origin");
-  head.fields.add("Referrer-Policy", "no-referrer");
-  head.fields.add("X-Robots-Tag", "noindex");
-  head.fields.add("Cache-Control", "no-cache");
-  return head;
-}
+// The end of a limited file that is sent only to who has a download left.
+constexpr uint64_t kLastPiece = 64 * kKiB;
 
 std::vector<storage::Extent> extents_of(const db::Link& link) {
   std::vector<storage::Extent> extents;
@@ -45,62 +35,177 @@ std::vector<storage::Extent> extents_of(const db::Link& link) {
   return extents;
 }
 
-// Sends the file from its first byte to its last. Before the first byte was read nothing is started, and an error can
-// still be answered.
-Task<Result<>> send_file(const Services& services, const db::Link& link, storage::BlobReader& reader,
-                         http::ResponseWriter& response, const std::stop_token& stop) {
-  TransferBuffers buffers(services.pool, io::BufferPool::Use::other);
-  uint64_t offset = 0;
-  while (offset < link.size_bytes) {
-    const uint64_t left = link.size_bytes - offset;
-    const io::TimePoint deadline = services.loop.now() + services.config.stall_timeout;
-    Result<io::Buffer> buffer = co_await buffers.next(left > io::kSmallBufferBytes, deadline, stop);
-    if (!buffer) co_return std::unexpected(buffer.error());
-    const std::size_t chunk = std::min<uint64_t>(std::min(buffer->size(), kDownloadChunk), left);
-    const MutableBytes room = buffer->bytes().first(chunk);
-    const Result<std::size_t> got = co_await reader.read_some_at(room, offset, buffer->fixed_buffer());
-    if (!got) co_return std::unexpected(got.error());
-    if (!response.started()) response.start(file_head(link), link.size_bytes);
+// The body of one answer.
+class Download {
+ public:
+  Download(const Services& services, const Exchange& exchange, const db::Link& link, const DownloadPlan& plan,
+           storage::BlobReader reader)
+      : services_(services),
+        response_(exchange.response),
+        stop_(exchange.stop),
+        link_(link),
+        plan_(plan),
+        reader_(std::move(reader)),
+        buffers_(services.pool, io::BufferPool::Use::other) {}
 
-    Bytes unsent = room.first(*got);
-    const Result<std::size_t> sent = co_await response.write_some(unsent, http::kBufferPatience);
+  // All of it. Before the first byte was read nothing is started, and an error can still be answered. refused: no
+  // download is left.
+  Task<Result<>> send();
+
+ private:
+  Task<Result<>> send_body();
+  Task<Result<>> send_text(std::string text);
+  Task<Result<>> send_range(proto::ByteRange range);
+  Task<Result<>> take_before_last_piece(uint64_t offset, uint64_t range_last);
+  std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const;
+  bool is_limited() const { return link_.max_downloads.has_value(); }
+  // Where the last piece of the file begins.
+  uint64_t last_piece() const { return link_.size_bytes - std::min(link_.size_bytes, kLastPiece); }
+  void start_answer();
+
+  const Services& services_;
+  http::ResponseWriter& response_;
+  const std::stop_token& stop_;
+  const db::Link& link_;
+  const DownloadPlan& plan_;
+  storage::BlobReader reader_;
+  TransferBuffers buffers_;
+  bool taken_ = false;
+  bool last_byte_sent_ = false;
+};
+
+void Download::start_answer() {
+  if (!response_.started()) response_.start(plan_.head, plan_.body_bytes);
+}
+
+Task<Result<>> Download::send() {
+  Result<> opened = co_await reader_.open();
+  if (!opened || response_.is_head()) {
+    if (opened) start_answer();
+    co_return opened;
+  }
+  const Result<> sent = co_await send_body();
+  if (taken_) {
+    const Result<> settled = co_await services_.catalogue.settle_download(services_.loop, link_.token, last_byte_sent_);
+    if (!settled)
+      services_.loop.log().warn(fmt::format("a download is not settled: {}", io::describe(settled.error())));
+  } else if (last_byte_sent_) {
+    services_.download_counts.add(link_.token);
+  }
+  co_return sent;
+}
+
+Task<Result<>> Download::send_body() {
+  if (link_.size_bytes == 0) {
+    const Result<> may = co_await take_before_last_piece(0, 0);
+    if (!may) co_return may;
+    start_answer();
+    last_byte_sent_ = true;
+  }
+  bool first = true;
+  for (const proto::ByteRange& range : plan_.ranges) {
+    if (!plan_.boundary.empty()) {
+      std::string head = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
+      const Result<> sent = co_await send_text(std::move(head));
+      if (!sent) co_return sent;
+    }
+    first = false;
+    const Result<> sent = co_await send_range(range);
+    if (!sent) co_return sent;
+  }
+  if (plan_.boundary.empty()) co_return Result<>{};
+  std::string end = proto::format_parts_end(plan_.boundary);
+  co_return co_await send_text(std::move(end));
+}
+
+Task<Result<>> Download::send_text(std::string text) {
+  start_answer();
+  co_return co_await response_.write(as_bytes(text));
+}
+
+// The answer reaches the last byte of a limited file: from here on it needs a download.
+Task<Result<>> Download::take_before_last_piece(uint64_t offset, uint64_t range_last) {
+  const bool reaches_end = range_last + 1 >= link_.size_bytes;
+  if (!is_limited() || taken_ || !reaches_end || offset < last_piece()) co_return Result<>{};
+  const Result<bool> taken =
+      co_await services_.catalogue.take_download(services_.loop, link_.token, services_.loop.epoch_ms());
+  if (!taken) co_return std::unexpected(taken.error());
+  if (!*taken) co_return io::fail(io::Errc::refused, "download");
+  taken_ = true;
+  co_return Result<>{};
+}
+
+// A piece ends where the last piece of a limited file begins.
+std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const {
+  const bool before_last_piece = is_limited() && !taken_ && end == link_.size_bytes && offset < last_piece();
+  const uint64_t until = before_last_piece ? last_piece() : end;
+  return std::min<uint64_t>(std::min(buffer_bytes, kDownloadChunk), until - offset);
+}
+
+Task<Result<>> Download::send_range(proto::ByteRange range) {
+  const uint64_t end = range.last + 1;
+  uint64_t offset = range.first;
+  while (offset < end) {
+    const Result<> may = co_await take_before_last_piece(offset, range.last);
+    if (!may) co_return may;
+    const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
+    Result<io::Buffer> buffer = co_await buffers_.next(end - offset > io::kSmallBufferBytes, deadline, stop_);
+    if (!buffer) co_return std::unexpected(buffer.error());
+    const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, buffer->size()));
+    const Result<std::size_t> got = co_await reader_.read_some_at(room, offset, buffer->fixed_buffer());
+    if (!got) co_return std::unexpected(got.error());
+    start_answer();
+
+    const Bytes unsent = room.first(*got);
+    const Result<std::size_t> sent = co_await response_.write_some(unsent, http::kBufferPatience);
     if (!sent) co_return std::unexpected(sent.error());
     offset += *sent;
     const bool kept_up = *sent == unsent.size();
-    buffers.report(*buffer, kept_up);
+    buffers_.report(*buffer, kept_up);
     if (kept_up) continue;
     // A slow reader holds no buffer: what it has not taken is read again when it can take it.
     {
       const io::Buffer given_back = std::move(*buffer);
     }
-    const Result<> writable = co_await response.wait_writable();
+    const Result<> writable = co_await response_.wait_writable();
     if (!writable) co_return writable;
   }
+  if (end == link_.size_bytes) last_byte_sent_ = true;
   co_return Result<>{};
+}
+
+// 304, 412, 416: no byte of the file.
+Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& plan) {
+  if (plan.head.status == 412) co_return co_await send_rejection(errors::kPreconditionFailed, exchange);
+  if (plan.head.status == 416) co_return co_await send_rejection(errors::kBadRange, exchange, plan.head.fields);
+  co_return co_await exchange.response.send(plan.head, {});
 }
 
 }  // namespace
 
-Task<Result<>> handle_download(const Services& services, std::string_view token, http::ResponseWriter& response,
-                               std::stop_token stop) {
-  Result<std::optional<db::Link>> found =
-      co_await services.catalogue.find(services.loop, token, services.loop.epoch_ms());
+Task<Result<>> handle_download(const Services& services, const Exchange& exchange, std::string_view token) {
+  const io::EpochMs now_ms = services.loop.epoch_ms();
+  const Result<std::optional<db::Link>> found = co_await services.catalogue.find(services.loop, token, now_ms);
   if (!found) {
     services.loop.log().error(fmt::format("a link cannot be looked up: {}", io::describe(found.error())));
-    co_return co_await send_rejection(rejection_for(found.error()), response);
+    co_return co_await send_rejection(rejection_for(found.error()), exchange);
   }
-  if (!*found) co_return co_await send_rejection(errors::kNotFound, response);
+  if (!*found) co_return co_await send_rejection(errors::kNotFound, exchange);
   const db::Link& link = **found;
-  storage::BlobReader reader = services.blobs.open_reader(extents_of(link));
-  Result<> sent = co_await reader.open();
-  if (sent && !response.is_head()) sent = co_await send_file(services, link, reader, response, stop);
-  if (!sent && !response.started()) {
-    services.loop.log().error(fmt::format("the file of a link cannot be read: {}", io::describe(sent.error())));
-    co_return co_await send_rejection(rejection_for(sent.error()), response);
-  }
-  if (!sent) co_return sent;
-  if (!response.started()) response.start(file_head(link), link.size_bytes);
-  co_return co_await response.finish();
+  std::string boundary = db::make_link_token(services.loop.ring());
+  const DownloadPlan plan = plan_download(exchange.request, link, now_ms / 1000, std::move(boundary));
+  if (plan.head.status >= 300) co_return co_await send_without_body(exchange, plan);
+
+  Download download(services, exchange, link, plan, services.blobs.open_reader(extents_of(link)));
+  const Result<> sent = co_await download.send();
+  if (sent) co_return co_await exchange.response.finish();
+  if (exchange.response.started()) co_return sent;
+  if (sent.error().code == io::Errc::refused) co_return co_await send_rejection(errors::kNotFound, exchange);
+  // Deleted between the lookup and the opening: as if it had come a moment later.
+  const Result<std::optional<db::Link>> again = co_await services.catalogue.find(services.loop, token, now_ms);
+  if (again && !*again) co_return co_await send_rejection(errors::kNotFound, exchange);
+  services.loop.log().error(fmt::format("the file of a link cannot be read: {}", io::describe(sent.error())));
+  co_return co_await send_rejection(rejection_for(sent.error()), exchange);
 }
 
 }  // namespace ringdrop::server

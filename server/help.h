@@ -3,12 +3,11 @@
 
 #include <string>
 
-#include "proto/http_message.h"
 #include "server/config.h"
 
 namespace ringdrop::server {
 
-// `own_host` stands in for a Host that the request does not name.
-std::string help_text(const Config& config, const std::string& own_host, const proto::RequestHead& request);
+// `base_url`: under which the client has reached us.
+std::string help_text(const Config& config, const std::string& base_url);
 
 }  // namespace ringdrop::server

@@ -4,7 +4,33 @@
 
 #include <string>
 
+#include "proto/api_json.h"
+#include "proto/media_type.h"
+
 namespace ringdrop::server {
+namespace {
+
+bool wants_json(const proto::RequestHead& request) {
+  const std::string accept = request.fields.joined("Accept");
+  return proto::accepts_by_name(accept, "application/problem+json") ||
+         proto::accepts_by_name(accept, "application/json");
+}
+
+proto::ResponseHead rejection_head(const proto::Rejection& why, std::string_view content_type) {
+  proto::ResponseHead head;
+  head.status = why.status;
+  head.fields.add("Content-Type", content_type);
+  head.fields.add("X-Content-Type-Options", "nosniff");
+  head.fields.add("Cache-Control", "no-store");
+  if (why.status == 503) head.fields.add("Retry-After", "5");
+  return head;
+}
+
+std::string line(const proto::Rejection& why) {
+  return fmt::format("ringdrop: {} {}: {}\n", why.status, why.code, why.reason);
+}
+
+}  // namespace
 
 proto::Rejection rejection_for(const io::Error& error) {
   switch (error.code) {
@@ -18,16 +44,31 @@ proto::Rejection rejection_for(const io::Error& error) {
   }
 }
 
-io::Task<io::Result<>> send_rejection(const proto::Rejection& why, http::ResponseWriter& response,
-                                      std::string_view allow) {
-  proto::ResponseHead head;
-  head.status = why.status;
-  head.fields.add("Content-Type", "text/plain; charset=utf-8");
-  head.fields.add("X-Content-Type-Options", "nosniff");
-  if (!allow.empty()) head.fields.add("Allow", allow);
-  if (why.status == 503) head.fields.add("Retry-After", "5");
-  const std::string body = fmt::format("ringdrop: {} {}: {}\n", why.status, why.code, why.reason);
+io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange,
+                                      const proto::Fields& fields) {
+  const bool json = wants_json(exchange.request);
+  proto::ResponseHead head = rejection_head(why, json ? "application/problem+json" : "text/plain; charset=utf-8");
+  for (const proto::Field& field : fields) head.fields.add(field.name, field.value);
+  const proto::Problem problem{.status = why.status, .code = why.code, .detail = why.reason};
+  const std::string body = json ? proto::format_problem(problem) : line(why);
+  co_return co_await exchange.response.send(head, body);
+}
+
+io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange) {
+  const proto::Fields none;
+  co_return co_await send_rejection(why, exchange, none);
+}
+
+io::Task<io::Result<>> send_rejection_line(const proto::Rejection& why, http::ResponseWriter& response) {
+  const proto::ResponseHead head = rejection_head(why, "text/plain; charset=utf-8");
+  const std::string body = line(why);
   co_return co_await response.send(head, body);
+}
+
+proto::Fields challenge(std::string_view scheme) {
+  proto::Fields fields;
+  fields.add("WWW-Authenticate", scheme);
+  return fields;
 }
 
 }  // namespace ringdrop::server

@@ -7,21 +7,46 @@
 #include "io/error.h"
 #include "io/task.h"
 #include "proto/http_message.h"
-#include "server/http/response_writer.h"
+#include "server/exchange.h"
 
 namespace ringdrop::server::errors {
 
-inline constexpr proto::Rejection kNotFound{404, "not_found", "there is no such file here, or not any more"};
-inline constexpr proto::Rejection kMethodNotAllowed{405, "method_not_allowed", "this method does not apply here"};
-inline constexpr proto::Rejection kUnsupportedMethod{501, "unsupported_method", "this method is not supported"};
-inline constexpr proto::Rejection kContentRange{400, "content_range",
-                                                "a PUT with Content-Range is not supported: upload the whole file"};
-inline constexpr proto::Rejection kBadName{400, "bad_name", "the file name is not validly percent-encoded"};
-inline constexpr proto::Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};
-inline constexpr proto::Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
-inline constexpr proto::Rejection kBusy{503, "busy", "the server is at a limit, try again soon"};
-inline constexpr proto::Rejection kStalled{408, "stalled", "the transfer moved too little for too long"};
-inline constexpr proto::Rejection kStorage{500, "storage_error", "the server could not store or read the file"};
+using proto::Rejection;
+
+inline constexpr Rejection kNotFound{404, "not_found", "there is no such file here, or not any more"};
+inline constexpr Rejection kMethodNotAllowed{405, "method_not_allowed", "this method does not apply here"};
+inline constexpr Rejection kUnsupportedMethod{501, "unsupported_method", "this method is not supported"};
+inline constexpr Rejection kContentRange{400, "content_range",
+                                         "a PUT with Content-Range is not supported: upload the whole file"};
+inline constexpr Rejection kBadName{400, "bad_name", "the file name is not validly percent-encoded"};
+inline constexpr Rejection kBadDisposition{400, "bad_name", "Content-Disposition cannot be parsed"};
+inline constexpr Rejection kBadQuery{400, "bad_query", "the query cannot be parsed"};
+inline constexpr Rejection kBadForm{400, "bad_form", "the form cannot be parsed, or is larger than 64 KiB"};
+inline constexpr Rejection kTornForm{400, "bad_multipart", "the form ends before its closing delimiter"};
+inline constexpr Rejection kBadBoundary{400, "bad_multipart", "multipart/form-data needs a valid boundary"};
+inline constexpr Rejection kNoAction{400, "bad_form", "the form says neither delete= nor expires="};
+inline constexpr Rejection kNoFile{400, "no_file", "the form holds no file: curl -F file=@NAME"};
+inline constexpr Rejection kBadMaxDownloads{400, "bad_max_downloads",
+                                            "Max-Downloads is not a whole number from 1 to 1000000000"};
+inline constexpr Rejection kBadMaxDays{400, "bad_max_days", "Max-Days is not a whole number from 1 to 36500"};
+inline constexpr Rejection kBadExpiry{
+    400, "bad_expires", "Expires-In is not a time to come: 30s 15m 36h 7d, a number of hours, or epoch milliseconds"};
+inline constexpr Rejection kOptionConflict{400, "option_conflict",
+                                           "the same option stands in two places with different values"};
+inline constexpr Rejection kDigestMismatch{400, "digest_mismatch",
+                                           "the content is not what its Repr-Digest or Content-Digest says"};
+inline constexpr Rejection kUnauthorized{401, "unauthorized", "uploading here needs the upload token"};
+inline constexpr Rejection kNoDeleteToken{401, "unauthorized",
+                                          "deleting needs the delete token of the upload's answer"};
+inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
+inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};
+inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};
+inline constexpr Rejection kBadRange{416, "range_not_satisfiable", "the file has none of the bytes asked for"};
+inline constexpr Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
+inline constexpr Rejection kNotReady{503, "not_ready", "the storage or the catalogue has failed"};
+inline constexpr Rejection kBusy{503, "busy", "the server is at a limit, try again soon"};
+inline constexpr Rejection kStalled{408, "stalled", "the transfer moved too little for too long"};
+inline constexpr Rejection kStorage{500, "storage_error", "the server could not store or read the file"};
 
 }  // namespace ringdrop::server::errors
 
@@ -30,8 +55,15 @@ namespace ringdrop::server {
 // How an error of storage or catalogue is answered.
 proto::Rejection rejection_for(const io::Error& error);
 
-// The answer: one line of text with status, code and sentence. `allow` fills Allow (405).
-io::Task<io::Result<>> send_rejection(const proto::Rejection& why, http::ResponseWriter& response,
-                                      std::string_view allow = {});
+// The answer: application/problem+json (RFC 9457) for a client that names JSON in its Accept, else one line of text
+// with status, code and sentence. `fields` come on top (Allow, WWW-Authenticate, Content-Range).
+io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange,
+                                      const proto::Fields& fields);
+io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange);
+// The line of text, for bytes that were no request.
+io::Task<io::Result<>> send_rejection_line(const proto::Rejection& why, http::ResponseWriter& response);
+
+// A challenge for WWW-Authenticate.
+proto::Fields challenge(std::string_view scheme);
 
 }  // namespace ringdrop::server

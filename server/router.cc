@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include <array>
 #include <vector>
 
 #include "db/tokens.h"
@@ -9,25 +10,76 @@ namespace ringdrop::server {
 namespace {
 
 using proto::Method;
+using Kind = Route::Kind;
 
-// A path shape: what reading it means, and which methods apply. Every path of one segment can be PUT.
+// A path shape: what each method means there; not_found: it does not apply.
 struct Shape {
-  Route::Kind read = Route::Kind::not_found;
-  std::string_view allow{};
-  bool takes_upload = false;
+  Kind get = Kind::not_found;
+  Kind put = Kind::not_found;
+  Kind post = Kind::not_found;
+  Kind delete_ = Kind::not_found;
+  std::string_view allow{};  // empty: not a shape of ours, all is 404
+  std::string_view token{};
+  std::string_view secret{};
 };
 
-constexpr std::string_view kReadOnly = "GET, HEAD, OPTIONS";
-constexpr std::string_view kReadAndUpload = "GET, HEAD, PUT, OPTIONS";
+struct FixedPath {
+  std::string_view segment;
+  Kind get;
+};
+constexpr std::array kFixedPaths{
+    FixedPath{"healthz", Kind::health},
+    FixedPath{"readyz", Kind::readiness},
+    FixedPath{"metrics", Kind::metrics},
+    FixedPath{"robots.txt", Kind::robots},
+};
 
+// Every path of one segment can be PUT.
 Shape shape_of(const std::vector<std::string_view>& segments) {
-  const bool one = segments.size() == 1;
-  if (one && segments[0].empty()) return {Route::Kind::help, kReadAndUpload, true};
-  if (one && segments[0] == "healthz") return {Route::Kind::health, kReadAndUpload, true};
-  if (segments.size() <= 2 && db::is_link_token(segments[0])) {
-    return {Route::Kind::download, one ? kReadAndUpload : kReadOnly, one};
+  const std::string_view first = segments[0];
+  if (segments.size() == 1) {
+    if (first.empty()) {
+      return {.get = Kind::help, .put = Kind::upload, .post = Kind::post, .allow = "GET, HEAD, POST, PUT, OPTIONS"};
+    }
+    for (const FixedPath& path : kFixedPaths) {
+      if (first == path.segment) return {.get = path.get, .put = Kind::upload, .allow = "GET, HEAD, PUT, OPTIONS"};
+    }
+    if (!db::is_link_token(first)) return {.put = Kind::upload};
+    return {.get = Kind::download,
+            .put = Kind::upload,
+            .post = Kind::link_form,
+            .delete_ = Kind::remove,
+            .allow = "DELETE, GET, HEAD, POST, PUT, OPTIONS",
+            .token = first};
   }
-  return {Route::Kind::not_found, {}, one};
+  if (segments.size() == 3 && first == "api" && segments[1] == "links" && db::is_link_token(segments[2])) {
+    return {.get = Kind::link_info, .allow = "GET, HEAD, OPTIONS", .token = segments[2]};
+  }
+  if (!db::is_link_token(first)) return {};
+  if (segments.size() == 2) return {.get = Kind::download, .allow = "GET, HEAD, OPTIONS", .token = first};
+  if (segments.size() == 3 && db::is_link_token(segments[2])) {
+    // A GET never deletes: links are prefetched.
+    return {.delete_ = Kind::remove_url, .allow = "DELETE, OPTIONS", .token = first, .secret = segments[2]};
+  }
+  return {};
+}
+
+Kind kind_for(Method method, const Shape& shape) {
+  switch (method) {
+    case Method::get:
+    case Method::head:
+      return shape.get;
+    case Method::put:
+      return shape.put;
+    case Method::post:
+      return shape.post;
+    case Method::delete_:
+      return shape.delete_;
+    case Method::options:
+      return shape.allow.empty() ? Kind::not_found : Kind::options;
+    default:
+      return Kind::not_found;
+  }
 }
 
 }  // namespace
@@ -37,21 +89,20 @@ Route route(const proto::RequestHead& request) {
     case Method::connect:
     case Method::trace:
     case Method::other:
-      return {.kind = Route::Kind::unsupported};
+      return {.kind = Kind::unsupported};
     default:
       break;
   }
-  if (request.path == "*") return {.kind = Route::Kind::options, .allow = kReadAndUpload};
+  if (request.path == "*") return {.kind = Kind::options, .allow = "DELETE, GET, HEAD, POST, PUT, OPTIONS"};
   const std::vector<std::string_view> segments = proto::path_segments(request.path);
   const Shape shape = shape_of(segments);
-  if (request.method == Method::put && shape.takes_upload) {
-    return {.kind = Route::Kind::upload, .name = segments[0]};
-  }
-  if (shape.read == Route::Kind::not_found) return {};
-  const bool reads = request.method == Method::get || request.method == Method::head;
-  const bool asks = request.method == Method::options;
-  const Route::Kind kind = reads ? shape.read : asks ? Route::Kind::options : Route::Kind::not_allowed;
-  return {.kind = kind, .token = segments[0], .allow = shape.allow};
+  Route to{.kind = kind_for(request.method, shape),
+           .name = segments[0],
+           .token = shape.token,
+           .secret = shape.secret,
+           .allow = shape.allow};
+  if (to.kind == Kind::not_found && !shape.allow.empty()) to.kind = Kind::not_allowed;
+  return to;
 }
 
 }  // namespace ringdrop::server

@@ -10,19 +10,28 @@ namespace ringdrop::server {
 
 struct Route {
   enum class Kind : uint8_t {
-    help,      // GET, HEAD /
-    health,    // GET, HEAD /healthz
-    upload,    // PUT /{name}, PUT /
-    download,  // GET, HEAD /{token}[/{name}]
-    options,   // OPTIONS of a known shape: `allow`
+    help,        // GET, HEAD /
+    health,      // GET, HEAD /healthz
+    readiness,   // GET, HEAD /readyz
+    metrics,     // GET, HEAD /metrics
+    robots,      // GET, HEAD /robots.txt
+    upload,      // PUT /{name}, PUT /: `name`
+    post,        // POST /
+    download,    // GET, HEAD /{token}[/{name}]: `token`
+    link_info,   // GET, HEAD /api/links/{token}
+    remove,      // DELETE /{token}
+    remove_url,  // DELETE /{token}/{name}/{delete token}: `token`, `secret`
+    link_form,   // POST /{token}
+    options,     // OPTIONS of a known shape: `allow`
     not_found,
     not_allowed,  // 405: `allow`
     unsupported,  // 501
   };
   Kind kind = Kind::not_found;
-  std::string_view name{};   // upload: the segment, still percent-encoded
-  std::string_view token{};  // download
-  std::string_view allow{};  // methods of this shape
+  std::string_view name{};  // the segment, still percent-encoded
+  std::string_view token{};
+  std::string_view secret{};  // the delete token of a path
+  std::string_view allow{};   // methods of this shape
 };
 
 // The views point into `request`.

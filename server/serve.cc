@@ -121,6 +121,7 @@ class Process {
         loops_(std::move(loops)),
         loop_(*loops_.front()),
         max_connections_(max_connections),
+        digests_("digest", static_cast<unsigned>(loops_.size()), max_connections),
         life_(loop_),
         space_(config.durability == Durability::full ? storage::Durability::full : storage::Durability::process,
                config.min_free_bytes),
@@ -154,7 +155,8 @@ class Process {
   io::EventLoop& loop_;
   const std::size_t max_connections_;
   std::stop_source stop_;
-  io::WaitList life_;  // of the server, which ends by `stop_` alone
+  io::WorkerLane digests_;  // a connection has at most one job there
+  io::WaitList life_;       // of the server, which ends by `stop_` alone
   storage::BlobSpace space_;
   int exit_code_ = kExitFailure;
   io::TaskScope scope_;
@@ -190,7 +192,7 @@ Task<int> Process::serve_with(db::Catalogue& catalogue) {
     explain("signals cannot be received", signals.error());
     co_return kExitFailure;
   }
-  Server server(config_, loops_, space_, catalogue, max_connections_);
+  Server server(config_, loops_, space_, catalogue, digests_, max_connections_);
   scope_.spawn(heed_signals(*signals, server));
   const int exit_code = co_await serve_until_stopped(server);
   scope_.request_stop();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "io/on_loop.h"
+#include "server/expiry.h"
 
 namespace ringdrop::server {
 namespace {
@@ -14,6 +15,8 @@ using io::Result;
 using io::Task;
 
 constexpr io::Milliseconds kCatalogueWatchPause{200};
+constexpr io::Milliseconds kSweepPause{1'000};
+constexpr io::Milliseconds kSweepPauseAfterFailure{60'000};
 // How long a port that is taken is asked for again, and how often.
 constexpr io::Milliseconds kPortPatience{2'000};
 constexpr io::Milliseconds kPortPause{50};
@@ -29,10 +32,20 @@ http::HttpLimits limits_of(const Config& config) {
   return limits;
 }
 
+// What a client that names no Host may call us by.
+std::string host_of(const io::Address& address) {
+  const std::string text = io::format_address(address);
+  if (text.starts_with("unix:")) return "localhost";
+  for (const std::string_view any : {"0.0.0.0:", "[::]:"}) {
+    if (text.starts_with(any)) return "localhost:" + text.substr(any.size());
+  }
+  return text;
+}
+
 }  // namespace
 
 Server::Server(const Config& config, std::span<io::EventLoop* const> loops, storage::BlobSpace& space,
-               db::Catalogue& catalogue, std::size_t max_connections)
+               db::Catalogue& catalogue, io::Lane& digest_lane, std::size_t max_connections)
     : config_(config),
       limits_(limits_of(config)),
       catalogue_(catalogue),
@@ -41,8 +54,15 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
       pause_(loop_),
       accepting_(loop_) {
   const uint64_t memory_bytes = config.memory_budget_bytes / loops.size();
+  const SharedParts shared{.config = config_,
+                           .limits = limits_,
+                           .space = space,
+                           .catalogue = catalogue,
+                           .digest_lane = digest_lane,
+                           .own_host = own_host_,
+                           .loops = loops};
   for (io::EventLoop* const loop : loops) {
-    loops_.push_back(std::make_unique<ServerLoop>(*loop, config_, limits_, space, catalogue, own_host_, memory_bytes));
+    loops_.push_back(std::make_unique<ServerLoop>(*loop, shared, memory_bytes));
   }
 }
 
@@ -56,6 +76,7 @@ Task<Result<RecoveryReport>> Server::start(std::stop_token stop) {
   const Result<> listening = co_await listen(stop);
   if (!listening) co_return std::unexpected(listening.error());
   accepting_.spawn(watch_catalogue());
+  accepting_.spawn(sweep_for_ever());
   co_return report;
 }
 
@@ -91,7 +112,7 @@ Task<Result<>> Server::listen(const std::stop_token& stop) {
     }
     addresses_.push_back(listener->address());
     if (addresses_.size() == 1) {
-      own_host_ = text.starts_with("unix:") ? "localhost" : io::format_address(addresses_.front());
+      own_host_ = host_of(addresses_.front());
     }
     acceptors_.push_back(std::make_unique<http::Acceptor>(loop_, std::move(*listener), connections_, max_connections_));
   }
@@ -105,6 +126,18 @@ Task<> Server::watch_catalogue() {
     static_cast<void>(co_await pause_.wait(loop_.now() + kCatalogueWatchPause, stop));
   }
   if (catalogue_.failed()) failure_.request_stop();
+}
+
+Task<> Server::sweep_for_ever() {
+  const std::stop_token stop = accepting_.stop_token();
+  io::Milliseconds pause = kSweepPause;
+  while (!stop.stop_requested()) {
+    static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
+    if (stop.stop_requested() || catalogue_.failed()) co_return;
+    const Result<bool> more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_);
+    if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
+    pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
+  }
 }
 
 Task<> Server::stop(io::TimePoint cut_at) {

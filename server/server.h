@@ -21,10 +21,10 @@ namespace ringdrop::server {
 
 class Server {
  public:
-  // Every call is made on loops.front(). All outlive the server; BlobStore::prepare() has been done. `max_connections`
-  // is what descriptors allow, at most the configured number.
+  // Every call is made on loops.front(). All outlive the server, the array of `loops` too; BlobStore::prepare() has
+  // been done. `max_connections` is what descriptors allow, at most the configured number.
   Server(const Config& config, std::span<io::EventLoop* const> loops, storage::BlobSpace& space,
-         db::Catalogue& catalogue, std::size_t max_connections);
+         db::Catalogue& catalogue, io::Lane& digest_lane, std::size_t max_connections);
   ~Server();
 
   // Opens, recovers, then listens: when it returns, connections are accepted. After an error: stop(). cancelled: `stop`
@@ -45,6 +45,7 @@ class Server {
   io::Task<io::Result<>> listen(const std::stop_token& stop);
   io::Task<io::Result<io::Listener>> listen_on(const io::Address& address, const std::stop_token& stop);
   io::Task<> watch_catalogue();
+  io::Task<> sweep_for_ever();
 
   const Config& config_;
   const http::HttpLimits limits_;

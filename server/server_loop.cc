@@ -11,26 +11,25 @@ constexpr io::Milliseconds kUpkeepPause{1'000};
 
 }  // namespace
 
-ServerLoop::ServerLoop(io::EventLoop& loop, const Config& config, const http::HttpLimits& limits,
-                       storage::BlobSpace& space, db::Catalogue& catalogue, const std::string& own_host,
-                       uint64_t memory_bytes)
-    : loop_(loop),
-      config_(config),
-      limits_(limits),
-      space_(space),
-      catalogue_(catalogue),
-      own_host_(own_host),
-      pool_(loop, memory_bytes),
-      pause_(loop),
-      scope_(loop) {}
+ServerLoop::ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t memory_bytes)
+    : loop_(loop), shared_(shared), pool_(loop, memory_bytes), pause_(loop), scope_(loop) {}
 
 io::Task<io::Result<>> ServerLoop::open() {
-  const std::string data_dir = config_.data_dir.string();
-  io::Result<std::unique_ptr<storage::BlobStore>> blobs = co_await storage::BlobStore::open(loop_, data_dir, space_);
+  const std::string data_dir = shared_.config.data_dir.string();
+  io::Result<std::unique_ptr<storage::BlobStore>> blobs =
+      co_await storage::BlobStore::open(loop_, data_dir, shared_.space);
   if (!blobs) co_return std::unexpected(blobs.error());
   blobs_ = std::move(*blobs);
-  application_.emplace(Services{config_, loop_, pool_, *blobs_, catalogue_, own_host_});
-  connections_.emplace(loop_, pool_, *application_, limits_);
+  const Services services{.config = shared_.config,
+                          .loop = loop_,
+                          .pool = pool_,
+                          .blobs = *blobs_,
+                          .catalogue = shared_.catalogue,
+                          .digest_lane = shared_.digest_lane,
+                          .download_counts = download_counts_,
+                          .all_loops = shared_.loops};
+  application_.emplace(services, shared_.own_host);
+  connections_.emplace(loop_, pool_, *application_, shared_.limits);
   scope_.spawn(upkeep());
   co_return io::Result<>{};
 }
@@ -43,6 +42,7 @@ io::Task<bool> ServerLoop::close(io::TimePoint cut_at) {
   }
   scope_.request_stop();
   co_await scope_.join();
+  co_await write_download_counts();
   if (blobs_) co_await blobs_->close();
   blobs_.reset();
   co_return true;
@@ -65,11 +65,19 @@ io::Task<> ServerLoop::upkeep() {
     static_cast<void>(co_await pause_.wait(loop_.now() + kUpkeepPause, stop));
     const io::Result<> kept = co_await blobs_->upkeep();
     if (!kept) loop_.log().warn(fmt::format("upkeep of the blobs: {}", io::describe(kept.error())));
-    const io::Result<bool> checkpoint = co_await catalogue_.checkpoint_if_due(loop_);
+    co_await write_download_counts();
+    const io::Result<bool> checkpoint = co_await shared_.catalogue.checkpoint_if_due(loop_);
     if (!checkpoint) {
       loop_.log().warn(fmt::format("checkpoint of the catalogue: {}", io::describe(checkpoint.error())));
     }
   }
+}
+
+io::Task<> ServerLoop::write_download_counts() {
+  const std::vector<db::DownloadCount> counts = download_counts_.take();
+  if (counts.empty() || shared_.catalogue.failed()) co_return;
+  const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, counts);
+  if (!counted) loop_.log().warn(fmt::format("downloads are not counted: {}", io::describe(counted.error())));
 }
 
 }  // namespace ringdrop::server

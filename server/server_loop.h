@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "db/catalogue.h"
 #include "io/buffer_pool.h"
@@ -17,11 +19,21 @@
 
 namespace ringdrop::server {
 
+// What all loops of the server share. All of it outlives them.
+struct SharedParts {
+  const Config& config;
+  const http::HttpLimits& limits;
+  storage::BlobSpace& space;
+  db::Catalogue& catalogue;
+  io::Lane& digest_lane;
+  const std::string& own_host;
+  std::span<io::EventLoop* const> loops;
+};
+
 class ServerLoop {
  public:
-  // All outlive it. `memory_bytes`: this loop's part of the budget.
-  ServerLoop(io::EventLoop& loop, const Config& config, const http::HttpLimits& limits, storage::BlobSpace& space,
-             db::Catalogue& catalogue, const std::string& own_host, uint64_t memory_bytes);
+  // `memory_bytes`: this loop's part of the budget.
+  ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t memory_bytes);
 
   // On its own loop, first. Errors of storage.
   io::Task<io::Result<>> open();
@@ -37,15 +49,13 @@ class ServerLoop {
 
  private:
   io::Task<> upkeep();
+  io::Task<> write_download_counts();
   io::Task<> cut_later(io::TimePoint cut_at);
 
   io::EventLoop& loop_;
-  const Config& config_;
-  const http::HttpLimits& limits_;
-  storage::BlobSpace& space_;
-  db::Catalogue& catalogue_;
-  const std::string& own_host_;
+  const SharedParts shared_;
   io::BufferPool pool_;
+  DownloadCounts download_counts_;
   std::unique_ptr<storage::BlobStore> blobs_;
   std::optional<Application> application_;
   std::optional<http::Connections> connections_;

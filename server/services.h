@@ -2,12 +2,14 @@
 // outlives every connection.
 #pragma once
 
-#include <string>
+#include <span>
 
 #include "db/catalogue.h"
 #include "io/buffer_pool.h"
 #include "io/event_loop.h"
+#include "io/worker.h"
 #include "server/config.h"
+#include "server/download_counts.h"
 #include "storage/blob_store.h"
 
 namespace ringdrop::server {
@@ -18,7 +20,9 @@ struct Services {
   io::BufferPool& pool;
   storage::BlobStore& blobs;
   db::Catalogue& catalogue;
-  const std::string& own_host;  // ADDR:PORT of the first listener: for clients that name no Host
+  io::Lane& digest_lane;
+  DownloadCounts& download_counts;
+  std::span<io::EventLoop* const> all_loops;
 };
 
 }  // namespace ringdrop::server

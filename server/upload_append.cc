@@ -2,35 +2,42 @@
 
 #include <utility>
 
+#include "server/http_error.h"
 #include "server/transfer_buffers.h"
 
 namespace ringdrop::server {
 
-io::Task<AppendEnd> append_body(const Services& services, http::BodyReader& body, storage::BlobWriter& writer,
-                                uint64_t limit_bytes, std::stop_token stop) {
+io::Task<AppendEnd> FileSink::take(io::Buffer buffer, std::size_t bytes) {
+  if (writer_.bytes_appended() + bytes > limit_bytes_) co_return AppendEnd::refused(errors::kSizeLimit);
+  const io::Result<> appended = co_await writer_.append(std::move(buffer), bytes);
+  if (!appended) co_return AppendEnd::store_failed(appended.error());
+  co_return AppendEnd{};
+}
+
+io::Task<AppendEnd> append_body(const Services& services, http::BodyReader& body, BodySink& sink,
+                                std::stop_token stop) {
   TransferBuffers buffers(services.pool, io::BufferPool::Use::upload);
   bool wait_first = false;
   while (!body.complete()) {
     // After a read that came back short the peer is slow: wait for it without a buffer.
     if (wait_first) {
       const io::Result<> ready = co_await body.wait();
-      if (!ready) co_return AppendEnd{AppendEnd::Kind::client_broke, ready.error()};
+      if (!ready) co_return AppendEnd::client_broke(ready.error());
     }
     const bool much_left = !body.length() || *body.length() - body.bytes_read() > io::kSmallBufferBytes;
     const io::TimePoint deadline = services.loop.now() + services.config.stall_timeout;
     io::Result<io::Buffer> buffer = co_await buffers.next(much_left, deadline, stop);
-    if (!buffer) co_return AppendEnd{AppendEnd::Kind::store_failed, buffer.error()};
+    if (!buffer) co_return AppendEnd::store_failed(buffer.error());
 
-    const MutableBytes room = buffer->bytes().first(writer.room_to_alignment(buffer->size()));
+    const MutableBytes room = buffer->bytes().first(sink.room(buffer->size()));
     const io::Result<std::size_t> got = co_await body.read(room, TransferBuffers::patience(*buffer));
-    if (!got) co_return AppendEnd{AppendEnd::Kind::client_broke, got.error()};
+    if (!got) co_return AppendEnd::client_broke(got.error());
     const bool kept_up = *got == room.size();
     buffers.report(*buffer, kept_up);
     wait_first = !kept_up;
     if (*got == 0) continue;
-    if (body.bytes_read() > limit_bytes) co_return AppendEnd{AppendEnd::Kind::too_large};
-    const io::Result<> appended = co_await writer.append(std::move(*buffer), *got);
-    if (!appended) co_return AppendEnd{AppendEnd::Kind::store_failed, appended.error()};
+    AppendEnd taken = co_await sink.take(std::move(*buffer), *got);
+    if (taken.kind != AppendEnd::Kind::whole) co_return taken;
   }
   co_return AppendEnd{};
 }

@@ -1,37 +1,65 @@
 #include "server/upload_commit.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "db/tokens.h"
 
 namespace ringdrop::server {
+namespace {
 
-io::Task<io::Result<db::Link>> commit_upload(const Services& services, storage::BlobWriter& writer, LinkMeta meta) {
-  io::Result<storage::Extent> extent = co_await writer.commit();
-  if (!extent) {
-    co_await writer.discard();
-    co_return std::unexpected(extent.error());
-  }
-  db::Link link;
+using io::Result;
+using io::Task;
+
+CreatedLink make_link(const Services& services, StoredFile& file, const UploadOptions& options) {
+  CreatedLink created;
+  created.delete_token = db::make_link_token(services.loop.ring());
+  db::Link& link = created.link;
   link.token = db::make_link_token(services.loop.ring());
-  link.name = std::move(meta.name);
-  link.content_type = std::move(meta.content_type);
-  link.size_bytes = extent->length_bytes;
+  link.name = std::move(file.meta.name);
+  link.content_type = std::move(file.meta.content_type);
+  link.size_bytes = file.extent.length_bytes;
   link.created_at_ms = services.loop.epoch_ms();
+  link.delete_hash = proto::sha256(created.delete_token);
+  link.expires_at_ms = expires_at(options.expiry, services.config, link.created_at_ms);
+  link.max_downloads = options.max_downloads;
+  for (proto::Digest& digest : file.digests) {
+    if (digest.algorithm == proto::DigestAlgorithm::sha256) link.sha256 = std::move(digest.bytes);
+    if (digest.algorithm == proto::DigestAlgorithm::sha512) link.sha512 = std::move(digest.bytes);
+  }
   db::Extent stored;
-  stored.file = extent->file.value;
-  stored.length_bytes = extent->length_bytes;
-  stored.checksums = std::move(extent->checksums);
+  stored.file = file.extent.file.value;
+  stored.length_bytes = file.extent.length_bytes;
+  stored.checksums = std::move(file.extent.checksums);
   link.extents.push_back(std::move(stored));
+  return created;
+}
 
-  const io::Result<> inserted = co_await services.catalogue.insert(services.loop, link);
+}  // namespace
+
+Task<Result<std::vector<CreatedLink>>> publish(const Services& services, std::vector<StoredFile> files,
+                                               const UploadOptions& options) {
+  std::vector<CreatedLink> created;
+  std::vector<db::Link> links;
+  for (StoredFile& file : files) {
+    created.push_back(make_link(services, file, options));
+    links.push_back(created.back().link);
+  }
+  const Result<> inserted = co_await services.catalogue.insert(services.loop, links);
   if (!inserted) {
-    // After a failed commit the row may be durable all the same: then the file is the next start's to judge.
-    if (!services.catalogue.failed()) co_await writer.discard();
+    services.loop.log().error(fmt::format("an upload cannot be committed: {}", io::describe(inserted.error())));
+    // After a failed commit the rows may be durable all the same: then the files are the next start's to judge.
+    if (!services.catalogue.failed()) co_await discard_all(files);
     co_return std::unexpected(inserted.error());
   }
-  writer.settle();
-  co_return std::move(link);
+  for (StoredFile& file : files) file.writer->settle();
+  co_return std::move(created);
+}
+
+Task<> discard_all(std::vector<StoredFile>& files) {
+  for (StoredFile& file : files) co_await file.writer->discard();
+  files.clear();
 }
 
 }  // namespace ringdrop::server

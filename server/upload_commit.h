@@ -1,23 +1,29 @@
-// The moment an upload becomes a link: blob durable, then the row durable, then the answer (FORMAT.md).
+// The moment uploads become links: blobs durable, then their rows durable in one transaction, then the answer
+// (FORMAT.md).
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "db/catalogue.h"
 #include "io/task.h"
+#include "server/incoming_file.h"
 #include "server/services.h"
-#include "storage/blob_writer.h"
+#include "server/upload_options.h"
 
 namespace ringdrop::server {
 
-// What the link will say of the file.
-struct LinkMeta {
-  std::string name;          // "" when it has none
-  std::string content_type;  // a valid field value
+struct CreatedLink {
+  db::Link link;
+  std::string delete_token;  // the uploader's secret; the catalogue has its hash
 };
 
-// Commits the blob and writes its row. On an error nothing is visible: a blob that could not be committed is removed;
-// one whose row may or may not be durable is left to the next start. no_space, exhausted, system.
-io::Task<io::Result<db::Link>> commit_upload(const Services& services, storage::BlobWriter& writer, LinkMeta meta);
+// Writes the rows of all files, or of none. On an error nothing is visible: the blobs are removed, but for those whose
+// rows may or may not be durable, which are left to the next start. no_space, exhausted, system.
+io::Task<io::Result<std::vector<CreatedLink>>> publish(const Services& services, std::vector<StoredFile> files,
+                                                       const UploadOptions& options);
+
+// None of them is to be seen.
+io::Task<> discard_all(std::vector<StoredFile>& files);
 
 }  // namespace ringdrop::server

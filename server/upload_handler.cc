@@ -2,114 +2,164 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <expected>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "proto/content_disposition.h"
 #include "proto/file_name.h"
+#include "proto/file_types.h"
+#include "proto/media_type.h"
 #include "proto/uri.h"
 #include "server/http_error.h"
-#include "server/link_url.h"
+#include "server/incoming_file.h"
+#include "server/multipart_upload.h"
+#include "server/upload_access.h"
+#include "server/upload_answer.h"
 #include "server/upload_append.h"
 #include "server/upload_commit.h"
+#include "server/upload_options.h"
 
 namespace ringdrop::server {
 namespace {
 
 using io::Result;
 using io::Task;
-using storage::BlobWriter;
+using proto::Rejection;
 
-// What is wrong with the request, as far as its head tells; nullopt: nothing.
-std::optional<proto::Rejection> refuse_head(const Config& config, const proto::RequestHead& request,
-                                            const http::BodyReader& body) {
-  if (request.fields.count("Content-Range") > 0) return errors::kContentRange;  // RFC 9110 14.5
-  if (body.length() && *body.length() > config.max_upload_bytes) return errors::kSizeLimit;
-  return std::nullopt;
+// What the head asks for beyond its body.
+struct Wishes {
+  OptionCollector options;
+  DigestPlan digests;
+};
+
+// What is wrong with the request, as far as its head tells.
+std::expected<Wishes, Rejection> read_head(const Services& services, const Exchange& exchange) {
+  const proto::RequestHead& request = exchange.request;
+  if (!may_upload(services.config, request)) return std::unexpected(errors::kUnauthorized);
+  if (request.fields.count("Content-Range") > 0) return std::unexpected(errors::kContentRange);  // RFC 9110 14.5
+  Wishes wishes;
+  const std::optional<Rejection> refused = wishes.options.add_head(request);
+  if (refused) return std::unexpected(*refused);
+  // A bad value is refused here, before the body; with a form it is looked at again behind it.
+  const auto options = wishes.options.parse(services.loop.epoch_ms());
+  if (!options) return std::unexpected(options.error());
+  auto digests = plan_digests(request, services.config);
+  if (!digests) return std::unexpected(digests.error());
+  wishes.digests = std::move(*digests);
+  return wishes;
 }
 
-std::expected<std::string, proto::Rejection> decode_name(std::string_view encoded) {
-  std::optional<std::string> bytes = proto::percent_decode(encoded);
+Task<Result<>> refuse(const Exchange& exchange, const Rejection& why) {
+  const proto::Fields fields = why.status == 401 ? challenge("Basic realm=\"ringdrop\", Bearer") : proto::Fields{};
+  co_return co_await send_rejection(why, exchange, fields);
+}
+
+// The name of the path, else of the query, else of Content-Disposition.
+std::expected<std::string, Rejection> name_of(const proto::RequestHead& request, std::string_view encoded_name,
+                                              const OptionCollector& options) {
+  std::optional<std::string> bytes = proto::percent_decode(encoded_name);
   if (!bytes) return std::unexpected(errors::kBadName);
-  return proto::accept_file_name(std::move(*bytes));
-}
-
-// The client's word for what it sends, when it can be one: it will be a field value of the download.
-std::string content_type_of(const proto::RequestHead& request) {
-  const std::string_view type = request.fields.find("Content-Type").value_or("");
-  const bool printable = std::ranges::all_of(type, [](char c) { return c >= ' ' && c <= '~'; });
-  const bool usable = printable && type.size() <= 255 && type.find('/') != type.npos;
-  return usable ? std::string(type) : "application/octet-stream";
-}
-
-Task<Result<>> answer_created(const Services& services, const proto::RequestHead& request, const db::Link& link,
-                              http::ResponseWriter& response) {
-  const std::string url = link_url(services.own_host, request, link);
-  proto::ResponseHead head;
-  head.status = 201;
-  head.fields.add("Location", url);
-  head.fields.add("Content-Type", "text/plain; charset=utf-8");
-  head.fields.add("X-Content-Type-Options", "nosniff");
-  const std::string text = url + "\n";
-  co_return co_await response.send(head, text);
+  auto name = proto::accept_file_name(std::move(*bytes));
+  if (!name || !name->empty()) return name;
+  if (!options.name().empty()) return proto::accept_file_name(options.name());
+  const std::optional<std::string_view> disposition = request.fields.find("Content-Disposition");
+  if (!disposition) return name;
+  std::optional<std::string> given = proto::disposition_file_name(*disposition);
+  if (!given) return std::unexpected(errors::kBadDisposition);
+  return proto::accept_file_name(std::move(*given));
 }
 
 // An answer that stands while the client may still be sending: the connection ends behind it.
-Task<Result<>> answer_broken(const AppendEnd& end, const http::BodyReader& body, http::ResponseWriter& response) {
-  response.close_after();
-  proto::Rejection why = errors::kSizeLimit;
-  if (end.kind == AppendEnd::Kind::store_failed) why = rejection_for(end.error);
+Task<Result<>> answer_broken(const Services& services, const AppendEnd& end, const Exchange& exchange) {
+  exchange.response.close_after();
+  Rejection why = end.why;
+  if (end.kind == AppendEnd::Kind::store_failed) {
+    services.loop.log().error(
+        fmt::format("an upload failed after {} bytes: {}", exchange.body.bytes_read(), io::describe(end.error)));
+    why = rejection_for(end.error);
+  }
   if (end.kind == AppendEnd::Kind::client_broke) {
     if (end.error.code == io::Errc::timed_out) {
       why = errors::kStalled;
     } else if (end.error.code == io::Errc::exhausted) {
       why = errors::kBusy;
-    } else if (body.rejection()) {
-      why = *body.rejection();
+    } else if (exchange.body.rejection()) {
+      why = *exchange.body.rejection();
     } else {
       co_return std::unexpected(end.error);
     }
   }
-  co_return co_await send_rejection(why, response);
+  co_return co_await send_rejection(why, exchange);
+}
+
+// Links for what is on disk.
+Task<Result<>> publish_and_answer(const Services& services, const Exchange& exchange, std::vector<StoredFile> files,
+                                  const UploadOptions& options) {
+  const Result<std::vector<CreatedLink>> created = co_await publish(services, std::move(files), options);
+  if (!created) co_return co_await send_rejection(rejection_for(created.error()), exchange);
+  co_return co_await answer_created(exchange, *created);
+}
+
+Task<Result<>> handle_form(const Services& services, const Exchange& exchange, const proto::MediaType& type,
+                           Wishes wishes) {
+  const std::string boundary(type.parameter("boundary").value_or(""));
+  if (!proto::is_valid_boundary(boundary)) co_return co_await send_rejection(errors::kBadBoundary, exchange);
+  MultipartUpload form(services, boundary, wishes.digests, wishes.options);
+  AppendEnd end = co_await append_body(services, exchange.body, form, exchange.stop);
+  if (end.kind == AppendEnd::Kind::whole) end = form.finish();
+  const auto options = wishes.options.parse(services.loop.epoch_ms());
+  if (end.kind == AppendEnd::Kind::whole && !options) end = AppendEnd::refused(options.error());
+  if (end.kind != AppendEnd::Kind::whole) {
+    co_await form.discard();
+    co_return co_await answer_broken(services, end, exchange);
+  }
+  co_return co_await publish_and_answer(services, exchange, form.take_files(), *options);
 }
 
 }  // namespace
 
-Task<Result<>> handle_upload(const Services& services, const proto::RequestHead& request, std::string_view encoded_name,
-                             http::BodyReader& body, http::ResponseWriter& response, std::stop_token stop) {
-  const std::optional<proto::Rejection> refused = refuse_head(services.config, request, body);
-  if (refused) co_return co_await send_rejection(*refused, response);
-  std::expected<std::string, proto::Rejection> name = decode_name(encoded_name);
-  if (!name) co_return co_await send_rejection(name.error(), response);
+Task<Result<>> handle_upload(const Services& services, const Exchange& exchange, std::string_view encoded_name) {
+  const std::optional<uint64_t> length = exchange.body.length();
+  std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
+  if (!wishes) co_return co_await refuse(exchange, wishes.error());
+  if (length && *length > services.config.max_upload_bytes) co_return co_await refuse(exchange, errors::kSizeLimit);
+  std::expected<std::string, Rejection> name = name_of(exchange.request, encoded_name, wishes->options);
+  if (!name) co_return co_await refuse(exchange, name.error());
 
-  Result<std::unique_ptr<BlobWriter>> writer = co_await services.blobs.create(body.length());
-  if (!writer) {
-    services.loop.log().warn(fmt::format("an upload cannot begin: {}", io::describe(writer.error())));
-    co_return co_await send_rejection(rejection_for(writer.error()), response);
-  }
-  const AppendEnd end = co_await append_body(services, body, **writer, services.config.max_upload_bytes, stop);
+  Result<std::unique_ptr<IncomingFile>> file =
+      co_await IncomingFile::create(services, length, std::move(wishes->digests));
+  if (!file) co_return co_await send_rejection(rejection_for(file.error()), exchange);
+  FileSink sink((*file)->writer(), services.config.max_upload_bytes);
+  const AppendEnd end = co_await append_body(services, exchange.body, sink, exchange.stop);
   if (end.kind != AppendEnd::Kind::whole) {
-    const uint64_t stored = (*writer)->bytes_stored();
-    co_await (*writer)->discard();
-    writer->reset();  // its space is free when the client hears of it
-    if (end.kind == AppendEnd::Kind::store_failed) {
-      services.loop.log().error(fmt::format("an upload failed after {} bytes: {}", stored, io::describe(end.error)));
-    }
-    co_return co_await answer_broken(end, body, response);
+    co_await (*file)->discard();
+    co_return co_await answer_broken(services, end, exchange);
   }
-
-  LinkMeta meta;
+  FileMeta meta;
+  meta.content_type = proto::stored_media_type(exchange.request.fields.find("Content-Type").value_or(""), *name);
   meta.name = std::move(*name);
-  meta.content_type = content_type_of(request);
-  const Result<db::Link> link = co_await commit_upload(services, **writer, std::move(meta));
-  if (!link) {
-    services.loop.log().error(fmt::format("an upload cannot be committed: {}", io::describe(link.error())));
-    co_return co_await send_rejection(rejection_for(link.error()), response);
+  auto stored = co_await (*file)->finish(services, std::move(meta));
+  if (!stored) co_return co_await send_rejection(stored.error(), exchange);
+  // Once more: the time that was asked for may have passed meanwhile.
+  const auto options = wishes->options.parse(services.loop.epoch_ms());
+  std::vector<StoredFile> files;
+  files.push_back(std::move(*stored));
+  if (!options) {
+    co_await discard_all(files);
+    co_return co_await send_rejection(options.error(), exchange);
   }
-  co_return co_await answer_created(services, request, *link, response);
+  co_return co_await publish_and_answer(services, exchange, std::move(files), *options);
+}
+
+Task<Result<>> handle_post(const Services& services, const Exchange& exchange) {
+  const auto type = proto::parse_media_type(exchange.request.fields.find("Content-Type").value_or(""));
+  if (!type || type->type != "multipart/form-data") co_return co_await handle_upload(services, exchange, {});
+  std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
+  if (!wishes) co_return co_await refuse(exchange, wishes.error());
+  co_return co_await handle_form(services, exchange, *type, std::move(*wishes));
 }
 
 }  // namespace ringdrop::server

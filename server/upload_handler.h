@@ -1,21 +1,19 @@
-// PUT /{name} and PUT /: the raw body becomes a file, the answer is its link.
+// Uploads: PUT /{name}, PUT / and POST /. The body is one file, or a form of several.
 #pragma once
 
-#include <stop_token>
 #include <string_view>
 
 #include "io/task.h"
-#include "proto/http_message.h"
-#include "server/http/body_reader.h"
-#include "server/http/response_writer.h"
+#include "server/exchange.h"
 #include "server/services.h"
 
 namespace ringdrop::server {
 
-// `encoded_name` is the path's segment. Everything that can be refused is refused before the body is asked for, so that
-// a client that waits for 100 Continue sends nothing in vain.
-io::Task<io::Result<>> handle_upload(const Services& services, const proto::RequestHead& request,
-                                     std::string_view encoded_name, http::BodyReader& body,
-                                     http::ResponseWriter& response, std::stop_token stop);
+// The raw body becomes a file; `encoded_name` is the path's segment, still percent-encoded; where it names nothing, the
+// query's `name` or Content-Disposition does. What can be refused by the head is refused before a 100 is sent.
+io::Task<io::Result<>> handle_upload(const Services& services, const Exchange& exchange, std::string_view encoded_name);
+
+// multipart/form-data: each file part becomes a file, all of them or none; any other type: as handle_upload().
+io::Task<io::Result<>> handle_post(const Services& services, const Exchange& exchange);
 
 }  // namespace ringdrop::server

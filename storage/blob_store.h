@@ -51,6 +51,9 @@ class BlobStore {
   // Each file in it has a row: it need not be looked at again.
   io::Task<io::Result<>> mark_settled(uint32_t directory);
 
+  // A sync has failed: nothing more is taken until the next start.
+  bool failed() const { return space_.failed.load(std::memory_order_relaxed); }
+
   // Takes the marks of directories that are full and settled away, and looks at the free space. From time to time.
   io::Task<io::Result<>> upkeep();
   // After the last upload: settles what can be settled.

@@ -64,6 +64,22 @@ io::Task<io::Result<>> BlobWriter::append(io::Buffer buffer, std::size_t bytes) 
   co_return io::Result<>{};
 }
 
+io::Task<io::Result<>> BlobWriter::write(Bytes bytes) {
+  checksums_.update(bytes);
+  const io::Result<> before = co_await wait_for_write();
+  if (!before) co_return before;
+  const uint64_t offset = appended_;
+  appended_ += bytes.size();
+  if (observer_) co_await show(bytes);
+  const io::Result<> written = co_await write_buffered(bytes, offset);
+  if (written) {
+    stored_ = appended_;
+  } else {
+    failure_ = written.error();
+  }
+  co_return written;
+}
+
 io::Task<io::Result<>> BlobWriter::wait_for_write() {
   while (write_in_flight_) static_cast<void>(co_await written_.wait());
   if (failure_) co_return std::unexpected(*failure_);

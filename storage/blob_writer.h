@@ -54,6 +54,9 @@ class BlobWriter {
   // one is still under way. no_space, system; an error is final.
   io::Task<io::Result<>> append(io::Buffer buffer, std::size_t bytes);
 
+  // The same from memory of the caller's, for pieces that fill no buffer: returns when it is written.
+  io::Task<io::Result<>> write(Bytes bytes);
+
   // How long the next append should be at most so that it ends where a direct write can begin, for a buffer of that
   // size.
   std::size_t room_to_alignment(std::size_t buffer_bytes) const;

@@ -128,7 +128,7 @@ Task<Connection::Next> Connection::serve_request() {
   response_.begin(head);
   BodyReader body(inbound_, parser_, response_, limits_, stops_.cut);
   response_.watch(body);
-  const Result<> handled = co_await handler_.handle(head, body, response_, stops_.cut);
+  const Result<> handled = co_await handler_.handle(head, peer_, body, response_, stops_.cut);
   log_request(body, handled);
   if (!handled || !response_.finished()) co_return Next::close;
   // A client that still waits for its 100 will not send the body; one that has begun must be drained.

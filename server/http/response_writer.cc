@@ -27,6 +27,7 @@ void ResponseWriter::begin(const proto::RequestHead& request) {
   finished_ = false;
   status_ = 0;
   length_.reset();
+  added_ = {};
   held_head_.clear();
   held_head_sent_ = 0;
   body_bytes_sent_ = 0;
@@ -47,6 +48,7 @@ std::string ResponseWriter::final_head(const proto::ResponseHead& head, std::opt
   chunked_ = !length && !http_1_0_;
   if (!length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
   proto::ResponseHead full = head;
+  for (const proto::Field& field : added_) full.fields.add(field.name, field.value);
   full.fields.add("Date", proto::format_http_date(loop_.epoch_ms() / 1000));
   if (length && has_body(head.status)) full.fields.add("Content-Length", std::to_string(*length));
   if (chunked_ && has_body(head.status)) full.fields.add("Transfer-Encoding", "chunked");

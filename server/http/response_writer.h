@@ -41,6 +41,9 @@ class ResponseWriter {
   // Ready for the answer to bytes that were no request.
   void begin_unparsed();
 
+  // A field of the final answer, whoever makes it. Before its head is made.
+  void add_field(std::string_view name, std::string_view value) { added_.add(name, value); }
+
   // All of the calls below: closed, timed_out (the stall rule), cancelled.
 
   // A 1xx answer (RFC 9110 15.2); nothing is sent to an HTTP/1.0 client. Any number before the final one.
@@ -93,6 +96,7 @@ class ResponseWriter {
   bool finished_ = false;
   uint16_t status_ = 0;
   std::optional<uint64_t> length_;
+  proto::Fields added_;
   std::string held_head_;           // not sent yet
   std::size_t held_head_sent_ = 0;  // bytes of it that have left
   uint64_t body_bytes_sent_ = 0;

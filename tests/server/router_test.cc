@@ -46,6 +46,22 @@ TEST_CASE("requests are routed by shape and method, never by what exists") {
       {Method::head, token + "/any name", Kind::download},
       {Method::get, token + "/", Kind::download},
       {Method::post, token + "/x", Kind::not_allowed},
+      {Method::post, "/", Kind::post},
+      {Method::post, token, Kind::link_form},
+      {Method::delete_, token, Kind::remove},
+      {Method::delete_, token + "/x", Kind::not_allowed},
+      {Method::delete_, token + "/x" + token, Kind::remove_url},
+      {Method::get, token + "/x" + token, Kind::not_allowed},
+      {Method::delete_, token + "/x/y", Kind::not_found},
+      {Method::delete_, "/film.mkv", Kind::not_found},
+      {Method::get, "/api/links" + token, Kind::link_info},
+      {Method::post, "/api/links" + token, Kind::not_allowed},
+      {Method::get, "/api/links/x", Kind::not_found},
+      {Method::get, "/api/links", Kind::not_found},
+      {Method::get, "/readyz", Kind::readiness},
+      {Method::get, "/metrics", Kind::metrics},
+      {Method::get, "/robots.txt", Kind::robots},
+      {Method::put, "/robots.txt", Kind::upload},
       {Method::put, token + "/x", Kind::not_allowed},
       {Method::get, token + "/x/y", Kind::not_found},
       {Method::get, token + "x", Kind::not_found},
@@ -75,7 +91,10 @@ TEST_CASE("what is not allowed says what is") {
   const proto::RequestHead link = request(Method::patch, std::string(kToken) + "/x");
   CHECK(route(link).allow == "GET, HEAD, OPTIONS");
   const proto::RequestHead root = request(Method::patch, "/");
-  CHECK(route(root).allow == "GET, HEAD, PUT, OPTIONS");
+  CHECK(route(root).allow == "GET, HEAD, POST, PUT, OPTIONS");
+  const proto::RequestHead remove = request(Method::delete_, std::string(kToken) + "/x" + kToken);
+  CHECK(route(remove).token == std::string(kToken).substr(1));
+  CHECK(route(remove).secret == std::string(kToken).substr(1));
 }
 
 }  // namespace

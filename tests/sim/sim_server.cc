@@ -45,7 +45,8 @@ io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   SimLane& reader = world_.add_lane();
   SimLane& checkpointer = world_.add_lane();
   catalogue_ = std::make_unique<db::Catalogue>(*file_, writer, reader, checkpointer);
-  server_ = std::make_unique<server::Server>(config_, loops_, space_, *catalogue_, config_.max_connections);
+  server_ = std::make_unique<server::Server>(config_, loops_, space_, *catalogue_, world_.add_lane(),
+                                             config_.max_connections);
   return run_task(world_, *loops_.front(), server_->start(std::move(stop)));
 }
 

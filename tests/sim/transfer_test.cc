@@ -95,7 +95,8 @@ TEST_CASE("many uploads side by side on several loops all arrive") {
       CHECK(found->body == mine.content);
     }
     server.stop();
-    CHECK(server.catalogue().commits() < uploads.size() + 5);
+    // The downloads are counted in the catalogue too, once a second.
+    CHECK(server.catalogue().commits() < uploads.size() + 15);
   }
 }
 

@@ -9,7 +9,7 @@
 
 namespace ringdrop::http {
 
-io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, BodyReader& body,
+io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, const io::Address&, BodyReader& body,
                                            ResponseWriter& response, std::stop_token) {
   std::string text = request.method_text + " " + request.path + "\n";
   std::array<std::byte, 1000> piece;

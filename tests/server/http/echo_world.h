@@ -23,8 +23,8 @@ inline constexpr std::size_t kLargeAnswer = 1 << 20;
 // answer of unknown length; `/large` answers with kLargeAnswer bytes.
 class EchoHandler final : public Handler {
  public:
-  io::Task<io::Result<>> handle(const proto::RequestHead& request, BodyReader& body, ResponseWriter& response,
-                                std::stop_token stop) override;
+  io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
+                                ResponseWriter& response, std::stop_token stop) override;
   io::Task<io::Result<>> refuse(const proto::Rejection& why, ResponseWriter& response) override;
 };
 

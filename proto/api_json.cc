@@ -1,0 +1,108 @@
+#include "proto/api_json.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "proto/http_response.h"
+
+namespace ringdrop::proto {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keys in the order in which they are added
+
+// What four digits of a year can say, as in http_date.cc: 0001-01-01T00:00:00 and 9999-12-31T23:59:59.
+constexpr int64_t kFirstSecond = -62'135'596'800;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+// The default handler throws at a byte that is no UTF-8, and file names are any bytes.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+Json digests_or_null(const std::vector<Digest>& digests) {
+  Json object;  // null
+  for (const Digest& digest : digests) object[std::string(digest_key(digest.algorithm))] = to_hex(digest.bytes);
+  return object;
+}
+
+Json time_or_null(std::optional<int64_t> epoch_ms) {
+  return epoch_ms ? Json(format_rfc3339(*epoch_ms)) : Json(nullptr);
+}
+
+void append_number(std::string& text, unsigned value, std::size_t width) {
+  const std::string digits = std::to_string(value);
+  text.append(width - std::min(width, digits.size()), '0');
+  text += digits;
+}
+
+}  // namespace
+
+std::string format_uploaded_files(const std::vector<UploadedFile>& files) {
+  Json list = Json::array();
+  for (const UploadedFile& file : files) {
+    Json entry;
+    entry["name"] = file.name;
+    entry["size"] = file.size_bytes;
+    entry["url"] = file.url;
+    entry["delete_url"] = file.delete_url;
+    entry["delete_token"] = file.delete_token;
+    entry["expires_at"] = time_or_null(file.expires_at_ms);
+    entry["digest"] = digests_or_null(file.digests);
+    list.push_back(std::move(entry));
+  }
+  Json answer;
+  answer["files"] = std::move(list);
+  return dump(answer);
+}
+
+std::string format_link(const LinkView& link) {
+  Json answer;
+  answer["name"] = link.name;
+  answer["size"] = link.size_bytes;
+  answer["content_type"] = link.content_type;
+  answer["digest"] = digests_or_null(link.digests);
+  answer["created_at"] = format_rfc3339(link.created_at_ms);
+  answer["expires_at"] = time_or_null(link.expires_at_ms);
+  answer["downloads"] = link.downloads;
+  answer["downloads_left"] = link.downloads_left ? Json(*link.downloads_left) : Json(nullptr);
+  return dump(answer);
+}
+
+std::string format_problem(const Problem& problem) {
+  Json answer;
+  answer["type"] = problem.type;
+  answer["title"] = reason_phrase(problem.status);
+  answer["status"] = problem.status;
+  answer["detail"] = problem.detail;
+  answer["code"] = problem.code;
+  answer["server"] = "ringdrop";
+  return dump(answer);
+}
+
+std::string format_rfc3339(int64_t epoch_ms) {
+  using std::chrono::days;
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const seconds whole = std::chrono::floor<seconds>(milliseconds(epoch_ms));
+  const std::chrono::sys_seconds instant{std::clamp(whole, seconds(kFirstSecond), seconds(kLastSecond))};
+  const std::chrono::sys_days today = std::chrono::floor<days>(instant);
+  const std::chrono::year_month_day date(today);
+  const std::chrono::hh_mm_ss time(instant - today);
+  std::string text;
+  append_number(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  text += '-';
+  append_number(text, static_cast<unsigned>(date.month()), 2);
+  text += '-';
+  append_number(text, static_cast<unsigned>(date.day()), 2);
+  text += 'T';
+  append_number(text, static_cast<unsigned>(time.hours().count()), 2);
+  text += ':';
+  append_number(text, static_cast<unsigned>(time.minutes().count()), 2);
+  text += ':';
+  append_number(text, static_cast<unsigned>(time.seconds().count()), 2);
+  text += 'Z';
+  return text;
+}
+
+}  // namespace ringdrop::proto

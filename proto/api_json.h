@@ -1,0 +1,55 @@
+// The JSON that the server answers (nlohmann/json behind it): values in, text out. Pure. Bytes that are no UTF-8 become
+// U+FFFD; times are RFC 3339 in UTC with milliseconds left out ("2026-11-21T08:30:00Z").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/digest.h"
+
+namespace ringdrop::proto {
+
+// One file of an upload's answer.
+struct UploadedFile {
+  std::string name;  // any bytes
+  uint64_t size_bytes = 0;
+  std::string url;
+  std::string delete_url;
+  std::string delete_token;
+  std::optional<int64_t> expires_at_ms;  // since 1970; absent: null
+  std::vector<Digest> digests;           // {"sha-256": "hex", ...}; null when empty
+};
+// {"files":[{"name","size","url","delete_url","delete_token","expires_at","digest"}]} and a newline.
+std::string format_uploaded_files(const std::vector<UploadedFile>& files);
+
+// GET /api/links/{token}: name, size, content_type, digest, created_at, expires_at, downloads, downloads_left. Never a
+// secret.
+struct LinkView {
+  std::string name;
+  uint64_t size_bytes = 0;
+  std::string content_type;
+  std::vector<Digest> digests;
+  int64_t created_at_ms = 0;
+  std::optional<int64_t> expires_at_ms;
+  uint64_t downloads = 0;
+  std::optional<uint64_t> downloads_left;  // absent: unlimited, null
+};
+std::string format_link(const LinkView& link);
+
+// application/problem+json (RFC 9457): {"type","title","status","detail","code","server":"ringdrop"}. `type` is
+// "about:blank" unless given; title is the status's reason phrase.
+struct Problem {
+  uint16_t status = 500;
+  std::string_view code;
+  std::string_view detail;
+  std::string_view type = "about:blank";
+};
+std::string format_problem(const Problem& problem);
+
+// "2026-11-21T08:30:00Z"; also beyond the year 9999 some text of that form, never a crash.
+std::string format_rfc3339(int64_t epoch_ms);
+
+}  // namespace ringdrop::proto

@@ -1,0 +1,190 @@
+#include "proto/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "proto/structured_fields.h"
+
+namespace ringdrop::proto {
+namespace {
+
+constexpr int64_t kMostWanted = 10;  // RFC 9530 4
+
+const EVP_MD* evp_algorithm(DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case DigestAlgorithm::sha256:
+      return EVP_sha256();
+    case DigestAlgorithm::sha512:
+      return EVP_sha512();
+    case DigestAlgorithm::sha1:
+      return EVP_sha1();
+    case DigestAlgorithm::md5:
+      return EVP_md5();
+  }
+  return nullptr;
+}
+
+// The algorithm of a key that we verify: the Active ones of RFC 9530 7.2.
+std::optional<DigestAlgorithm> algorithm_of(std::string_view key) {
+  for (const DigestAlgorithm algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::sha512}) {
+    if (key == digest_key(algorithm)) return algorithm;
+  }
+  return std::nullopt;
+}
+
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+const unsigned char* unsigned_bytes(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+}  // namespace
+
+std::string_view digest_key(DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case DigestAlgorithm::sha256:
+      return "sha-256";
+    case DigestAlgorithm::sha512:
+      return "sha-512";
+    case DigestAlgorithm::sha1:
+      return "sha";
+    case DigestAlgorithm::md5:
+      return "md5";
+  }
+  return "";
+}
+
+std::size_t digest_bytes(DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case DigestAlgorithm::sha256:
+      return 32;
+    case DigestAlgorithm::sha512:
+      return 64;
+    case DigestAlgorithm::sha1:
+      return 20;
+    case DigestAlgorithm::md5:
+      return 16;
+  }
+  return 0;
+}
+
+struct Digester::Context {
+  std::unique_ptr<EVP_MD_CTX, FreeContext> evp{EVP_MD_CTX_new()};
+};
+
+// The calls of OpenSSL below fail for lack of memory and for an algorithm that the system's policy has switched off.
+Digester::Digester(DigestAlgorithm algorithm) : algorithm_(algorithm), context_(std::make_unique<Context>()) {
+  CHECK_THAT(context_->evp && EVP_DigestInit_ex(context_->evp.get(), evp_algorithm(algorithm), nullptr) == 1);
+}
+
+Digester::~Digester() = default;
+Digester::Digester(Digester&&) noexcept = default;
+Digester& Digester::operator=(Digester&&) noexcept = default;
+
+void Digester::update(Bytes bytes) {
+  CHECK_THAT(context_ && EVP_DigestUpdate(context_->evp.get(), bytes.data(), bytes.size()) == 1);
+}
+
+std::string Digester::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  CHECK_THAT(context_ && EVP_DigestFinal_ex(context_->evp.get(), digest.data(), &length) == 1);
+  CHECK_THAT(length == digest_bytes(algorithm_));
+  context_.reset();
+  return {reinterpret_cast<const char*>(digest.data()), length};
+}
+
+std::expected<std::vector<Digest>, Rejection> parse_digest_field(std::string_view field) {
+  const std::optional<SfDictionary> dictionary = parse_sf_dictionary(field);
+  if (!dictionary) {
+    return std::unexpected(Rejection{400, "bad_digest", "a digest field is no dictionary of structured fields"});
+  }
+  std::vector<Digest> digests;
+  for (const auto& [key, member] : *dictionary) {
+    const std::optional<DigestAlgorithm> algorithm = algorithm_of(key);
+    if (!algorithm) continue;
+    const auto* const value = sf_value<SfBytes>(member);
+    if (!value) return std::unexpected(Rejection{400, "bad_digest", "a digest is no byte sequence"});
+    if (value->bytes.size() != digest_bytes(*algorithm)) {
+      return std::unexpected(Rejection{400, "bad_digest", "a digest has not the length of its algorithm"});
+    }
+    digests.push_back(Digest{*algorithm, value->bytes});
+  }
+  return digests;
+}
+
+std::string format_digest_field(const std::vector<Digest>& digests) {
+  std::string field;
+  for (const Digest& digest : digests) {
+    if (!field.empty()) field += ", ";
+    field += digest_key(digest.algorithm);
+    field += '=';
+    field += format_sf_bytes(digest.bytes);
+  }
+  return field;
+}
+
+std::expected<std::optional<DigestAlgorithm>, Rejection> parse_want_digest(std::string_view field) {
+  const std::optional<SfDictionary> dictionary = parse_sf_dictionary(field);
+  if (!dictionary) {
+    return std::unexpected(
+        Rejection{400, "bad_want_digest", "a field that wants a digest is no dictionary of structured fields"});
+  }
+  std::optional<DigestAlgorithm> wanted;
+  int64_t most = 0;  // 0: not acceptable (RFC 9530 4)
+  for (const auto& [key, member] : *dictionary) {
+    const std::optional<DigestAlgorithm> algorithm = algorithm_of(key);
+    if (!algorithm) continue;
+    const auto* const preference = sf_value<int64_t>(member);
+    if (!preference || *preference < 0 || *preference > kMostWanted) {
+      return std::unexpected(
+          Rejection{400, "bad_want_digest", "the preference for a digest is no integer from 0 to 10"});
+    }
+    const bool wins_tie = *preference > 0 && *preference == most && algorithm == DigestAlgorithm::sha256;
+    if (*preference <= most && !wins_tie) continue;
+    wanted = algorithm;
+    most = *preference;
+  }
+  return wanted;
+}
+
+std::string sha256(std::string_view bytes) {
+  Digester digester(DigestAlgorithm::sha256);
+  digester.update(as_bytes(bytes));
+  return digester.finish();
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view message) {
+  if (key.empty()) key = std::string_view("");  // HMAC() takes a null pointer for "the key of the last call"
+  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
+  unsigned length = 0;
+  CHECK_THAT(key.size() <= INT32_MAX);
+  CHECK_THAT(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), unsigned_bytes(message), message.size(),
+                  mac.data(), &length) != nullptr);
+  return {reinterpret_cast<const char*>(mac.data()), length};
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string to_hex(std::string_view bytes) {
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    hex += kHexDigits[byte >> 4U];
+    hex += kHexDigits[byte & 0xfU];
+  }
+  return hex;
+}
+
+}  // namespace ringdrop::proto

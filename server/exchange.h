@@ -1,0 +1,22 @@
+// One request and the ways to answer it, as every handler gets it. Nothing is owned: all of it lives until the handler
+// has returned.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "proto/http_message.h"
+#include "server/http/body_reader.h"
+#include "server/http/response_writer.h"
+
+namespace ringdrop::server {
+
+struct Exchange {
+  const proto::RequestHead& request;
+  const std::string& base_url;  // scheme://host[/prefix], under which the client has reached us
+  http::BodyReader& body;
+  http::ResponseWriter& response;
+  const std::stop_token& stop;
+};
+
+}  // namespace ringdrop::server

@@ -1,0 +1,15 @@
+// The sweeper: removes the rows of links that have ended, and the files of links that are gone.
+#pragma once
+
+#include "db/catalogue.h"
+#include "io/event_loop.h"
+#include "io/task.h"
+#include "storage/blob_store.h"
+
+namespace ringdrop::server {
+
+// One round over a bounded number of each. true: there may be more. Errors of storage and catalogue: nothing is lost,
+// the next round tries again.
+io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue);
+
+}  // namespace ringdrop::server

@@ -1,0 +1,28 @@
+#include "server/stream_digest.h"
+
+#include <utility>
+
+namespace ringdrop::server {
+
+StreamDigest::StreamDigest(io::EventLoop& loop, io::Lane& lane, const std::vector<proto::DigestAlgorithm>& algorithms)
+    : loop_(loop), lane_(lane) {
+  for (const proto::DigestAlgorithm algorithm : algorithms) digesters_.emplace_back(algorithm);
+}
+
+io::Task<> StreamDigest::update(Bytes bytes) {
+  const auto work = [&] {
+    for (proto::Digester& digester : digesters_) digester.update(bytes);
+    return true;
+  };
+  const io::Result<bool> done = co_await io::run_on(loop_, lane_, work);
+  if (!done) failed_ = true;
+}
+
+io::Result<std::vector<proto::Digest>> StreamDigest::finish() {
+  if (failed_) return io::fail(io::Errc::exhausted, "digest");
+  std::vector<proto::Digest> digests;
+  for (proto::Digester& digester : digesters_) digests.push_back({digester.algorithm(), digester.finish()});
+  return digests;
+}
+
+}  // namespace ringdrop::server

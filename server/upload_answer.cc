@@ -1,0 +1,73 @@
+#include "server/upload_answer.h"
+
+#include <fmt/format.h>
+
+#include "proto/api_json.h"
+#include "proto/media_type.h"
+#include "proto/uri.h"
+
+namespace ringdrop::server {
+namespace {
+
+std::string as_json(const std::string& base_url, const std::vector<CreatedLink>& all) {
+  std::vector<proto::UploadedFile> files;
+  for (const CreatedLink& created : all) {
+    proto::UploadedFile file;
+    file.name = created.link.name;
+    file.size_bytes = created.link.size_bytes;
+    file.url = link_url(base_url, created.link);
+    file.delete_url = delete_url(base_url, created);
+    file.delete_token = created.delete_token;
+    file.expires_at_ms = created.link.expires_at_ms;
+    file.digests = digests_of(created.link);
+    files.push_back(std::move(file));
+  }
+  return proto::format_uploaded_files(files);
+}
+
+std::string as_text(const std::string& base_url, const std::vector<CreatedLink>& all) {
+  std::string text;
+  for (const CreatedLink& created : all) text += link_url(base_url, created.link) + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string link_url(const std::string& base_url, const db::Link& link) {
+  if (link.name.empty()) return fmt::format("{}/{}", base_url, link.token);
+  return fmt::format("{}/{}/{}", base_url, link.token, proto::percent_encode(link.name));
+}
+
+std::string delete_url(const std::string& base_url, const CreatedLink& created) {
+  const std::string name = created.link.name.empty() ? "-" : proto::percent_encode(created.link.name);
+  return fmt::format("{}/{}/{}/{}", base_url, created.link.token, name, created.delete_token);
+}
+
+std::vector<proto::Digest> digests_of(const db::Link& link) {
+  std::vector<proto::Digest> digests;
+  if (!link.sha256.empty()) digests.push_back({proto::DigestAlgorithm::sha256, link.sha256});
+  if (!link.sha512.empty()) digests.push_back({proto::DigestAlgorithm::sha512, link.sha512});
+  return digests;
+}
+
+io::Task<io::Result<>> answer_created(const Exchange& exchange, const std::vector<CreatedLink>& created) {
+  const bool json = proto::accepts_by_name(exchange.request.fields.joined("Accept"), "application/json");
+  proto::ResponseHead head;
+  head.status = 201;
+  head.fields.add("Location", link_url(exchange.base_url, created.front().link));
+  head.fields.add("Content-Type", json ? "application/json" : "text/plain; charset=utf-8");
+  head.fields.add("X-Content-Type-Options", "nosniff");
+  head.fields.add("Cache-Control", "no-store");
+  // One of each a file, in order: what transfer.sh and 0x0.st clients look for.
+  for (const CreatedLink& one : created) {
+    head.fields.add("X-Url-Delete", delete_url(exchange.base_url, one));
+    head.fields.add("X-Token", one.delete_token);
+    if (one.link.expires_at_ms) head.fields.add("X-Expires", std::to_string(*one.link.expires_at_ms));
+    const std::vector<proto::Digest> digests = digests_of(one.link);
+    if (!digests.empty()) head.fields.add("Repr-Digest", proto::format_digest_field(digests));
+  }
+  const std::string body = json ? as_json(exchange.base_url, created) : as_text(exchange.base_url, created);
+  co_return co_await exchange.response.send(head, body);
+}
+
+}  // namespace ringdrop::server

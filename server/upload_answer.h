@@ -1,0 +1,25 @@
+// What an uploader is told: links, delete URLs, expiry, digests; as text, one URL a line, or as JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "db/link.h"
+#include "io/task.h"
+#include "server/exchange.h"
+#include "server/upload_commit.h"
+
+namespace ringdrop::server {
+
+// {base}/{token}[/{name}].
+std::string link_url(const std::string& base_url, const db::Link& link);
+// {base}/{token}/{name or "-"}/{delete token}, as transfer.sh has it.
+std::string delete_url(const std::string& base_url, const CreatedLink& created);
+
+// The digests that are known of a link's bytes.
+std::vector<proto::Digest> digests_of(const db::Link& link);
+
+// 201; at least one link.
+io::Task<io::Result<>> answer_created(const Exchange& exchange, const std::vector<CreatedLink>& created);
+
+}  // namespace ringdrop::server

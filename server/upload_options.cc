@@ -1,0 +1,146 @@
+#include "server/upload_options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "proto/units.h"
+#include "proto/uri.h"
+#include "server/http_error.h"
+
+namespace ringdrop::server {
+namespace {
+
+using proto::Rejection;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+struct Option {
+  std::string_view parameter;  // of a query or form
+  std::string_view field;      // of the head
+};
+constexpr std::array kOptions{
+    Option{"max_downloads", "Max-Downloads"},
+    Option{"max_days", "Max-Days"},
+    Option{"expires", "Expires-In"},
+};
+
+constexpr uint64_t kMostDownloads = 1'000'000'000;
+constexpr uint64_t kMostDays = 36'500;
+constexpr uint64_t kMostHours = kMostDays * 24;
+// 0x0.st: larger numbers are a time, not a number of hours.
+constexpr uint64_t kFirstEpochMs = 1'650'460'320'000;
+
+std::optional<uint64_t> parse_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+void keep_earlier(ExpiryWish& wish, const ExpiryWish& other) {
+  if (other.after) wish.after = wish.after ? std::min(*wish.after, *other.after) : *other.after;
+  if (other.at) wish.at = wish.at ? std::min(*wish.at, *other.at) : *other.at;
+}
+
+}  // namespace
+
+std::optional<Rejection> OptionCollector::add(std::string_view name, std::string_view value) {
+  const auto option = std::ranges::find(kOptions, name, &Option::parameter);
+  if (option == kOptions.end()) return std::nullopt;
+  const auto [place, is_new] = values_.emplace(std::string(name), std::string(value));
+  if (!is_new && place->second != value) return errors::kOptionConflict;
+  return std::nullopt;
+}
+
+std::optional<Rejection> OptionCollector::add_head(const proto::RequestHead& request) {
+  for (const Option& option : kOptions) {
+    for (const proto::Field& field : request.fields) {
+      if (!proto::equals_ignoring_case(field.name, option.field)) continue;
+      const std::optional<Rejection> refused = add(option.parameter, field.value);
+      if (refused) return refused;
+    }
+  }
+  const auto parameters = proto::parse_query(request.query);
+  if (!parameters) return errors::kBadQuery;
+  for (const auto& [name, value] : *parameters) {
+    if (name == "name") name_ = value;
+    const std::optional<Rejection> refused = add(name, value);
+    if (refused) return refused;
+  }
+  return std::nullopt;
+}
+
+std::expected<UploadOptions, Rejection> OptionCollector::parse(io::EpochMs now_ms) const {
+  UploadOptions options;
+  const auto text_of = [&](std::string_view name) -> const std::string* {
+    const auto found = values_.find(name);
+    return found == values_.end() ? nullptr : &found->second;
+  };
+  if (const std::string* const text = text_of("max_downloads")) {
+    const std::optional<uint64_t> number = parse_number(*text);
+    if (!number || *number < 1 || *number > kMostDownloads) return std::unexpected(errors::kBadMaxDownloads);
+    options.max_downloads = *number;
+  }
+  if (const std::string* const text = text_of("max_days")) {
+    const std::optional<uint64_t> number = parse_number(*text);
+    if (!number || *number < 1 || *number > kMostDays) return std::unexpected(errors::kBadMaxDays);
+    options.expiry.after = hours(24 * *number);
+  }
+  if (const std::string* const text = text_of("expires")) {
+    const std::expected<ExpiryWish, Rejection> wish = parse_expiry(*text, now_ms);
+    if (!wish) return std::unexpected(wish.error());
+    keep_earlier(options.expiry, *wish);
+  }
+  return options;
+}
+
+std::expected<ExpiryWish, Rejection> parse_expiry(std::string_view text, io::EpochMs now_ms) {
+  ExpiryWish wish;
+  if (const std::optional<uint64_t> number = parse_number(text)) {
+    if (*number > kFirstEpochMs) {
+      if (*number > uint64_t{INT64_MAX} || static_cast<io::EpochMs>(*number) <= now_ms) {
+        return std::unexpected(errors::kBadExpiry);
+      }
+      wish.at = static_cast<io::EpochMs>(*number);
+      return wish;
+    }
+    if (*number < 1 || *number > kMostHours) return std::unexpected(errors::kBadExpiry);
+    wish.after = hours(*number);
+    return wish;
+  }
+  const std::optional<milliseconds> duration = proto::parse_duration(text);
+  if (!duration || duration->count() < 1 || *duration > hours(kMostHours)) return std::unexpected(errors::kBadExpiry);
+  wish.after = *duration;
+  return wish;
+}
+
+std::optional<io::EpochMs> expires_at(const ExpiryWish& wish, const Config& config, io::EpochMs now_ms) {
+  std::optional<io::EpochMs> at = wish.at;
+  if (wish.after) at = std::min(at.value_or(INT64_MAX), now_ms + wish.after->count());
+  if (!at && config.default_expiry.count() > 0) at = now_ms + config.default_expiry.count();
+  if (config.max_expiry.count() > 0) at = std::min(at.value_or(INT64_MAX), now_ms + config.max_expiry.count());
+  return at;
+}
+
+std::expected<DigestPlan, Rejection> plan_digests(const proto::RequestHead& request, const Config& config) {
+  DigestPlan plan;
+  for (const std::string_view name : {"Repr-Digest", "Content-Digest"}) {
+    auto digests = proto::parse_digest_field(request.fields.joined(name));
+    if (!digests) return std::unexpected(digests.error());
+    std::ranges::move(*digests, std::back_inserter(plan.expected));
+  }
+  const auto wanted = proto::parse_want_digest(request.fields.joined("Want-Repr-Digest"));
+  if (!wanted) return std::unexpected(wanted.error());
+  const auto add = [](std::vector<proto::DigestAlgorithm>& to, proto::DigestAlgorithm algorithm) {
+    if (std::ranges::find(to, algorithm) == to.end()) to.push_back(algorithm);
+  };
+  if (config.digest == DigestPolicy::always) add(plan.wanted, proto::DigestAlgorithm::sha256);
+  if (*wanted && config.digest != DigestPolicy::never) add(plan.wanted, **wanted);
+  plan.compute = plan.wanted;
+  for (const proto::Digest& digest : plan.expected) add(plan.compute, digest.algorithm);
+  return plan;
+}
+
+}  // namespace ringdrop::server
