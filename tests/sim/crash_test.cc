@@ -1,5 +1,6 @@
-// Power cuts in the middle of everything: what got its 201 is there and whole after the next start, nothing else is
-// reachable, and nothing is left lying about. Also shown: that the test would notice a disk that lies.
+// Power cuts in the middle of everything: what got its 201 is there and whole after the next start, what was deleted is
+// not, nothing else is reachable, and nothing is left lying about. Also shown: that the test would notice a disk that
+// lies.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -19,8 +20,11 @@ namespace ringdrop::sim {
 namespace {
 
 struct Acknowledged {
-  uint64_t seed;
-  std::size_t size;
+  uint64_t seed = 0;
+  std::size_t size = 0;
+  // What is known of its deletion: asked for (it may or may not have happened), answered.
+  bool delete_asked = false;
+  bool deleted = false;
 };
 using Log = std::map<std::string, Acknowledged>;  // by path
 
@@ -31,12 +35,50 @@ struct Life {
   io::Task<> client(Log& log, uint64_t seed) {
     Random random(seed);
     for (int i = 0; i < 4; ++i) {
-      const std::size_t size = random.one_in(6) ? random.below(400'000) : random.below(20'000);
-      const uint64_t content_seed = random.next();
-      const bool chunked = random.one_in(3);
-      const io::Result<Response> created =
-          co_await put(world, server.client_loop(), server.address(), "f", content_of(content_seed, size), chunked);
-      if (created && created->status == 201) log[path_of(created->body)] = {content_seed, size};
+      if (random.one_in(4)) {
+        co_await upload_form(log, random);
+      } else {
+        co_await upload(log, random);
+      }
+    }
+  }
+
+  io::Task<> upload(Log& log, Random& random) {
+    const std::size_t size = random.one_in(6) ? random.below(400'000) : random.below(20'000);
+    const uint64_t content_seed = random.next();
+    const bool chunked = random.one_in(3);
+    const io::Result<Response> created =
+        co_await put(world, server.client_loop(), server.address(), "f", content_of(content_seed, size), chunked);
+    if (!created || created->status != 201) co_return;
+    Acknowledged& mine = log[path_of(created->body)];
+    mine = {.seed = content_seed, .size = size};
+    if (!random.one_in(3)) co_return;
+    mine.delete_asked = true;
+    const std::string path = path_of(created->fields.at("x-url-delete"));
+    std::string request = fmt::format("DELETE {} HTTP/1.1\r\nHost: sim\r\n\r\n", path);
+    const io::Result<Response> gone = co_await ask(world, server.client_loop(), server.address(), std::move(request));
+    if (gone && gone->status == 200) mine.deleted = true;
+  }
+
+  io::Task<> upload_form(Log& log, Random& random) {
+    std::vector<Acknowledged> files(random.between(1, 4));
+    std::vector<std::string> contents;
+    for (Acknowledged& file : files) {
+      file = {.seed = random.next(), .size = random.below(30'000)};
+      contents.push_back(content_of(file.seed, file.size));
+    }
+    const std::string body = form_of(contents);
+    std::string request = fmt::format(
+        "POST / HTTP/1.1\r\nHost: sim\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+        body.size());
+    request += body;
+    const io::Result<Response> created =
+        co_await ask(world, server.client_loop(), server.address(), std::move(request));
+    if (!created || created->status != 201) co_return;
+    std::string_view lines = created->body;
+    for (const Acknowledged& file : files) {
+      log[path_of(lines.substr(0, lines.find('\n')))] = file;
+      lines.remove_prefix(lines.find('\n') + 1);
     }
   }
 
@@ -77,8 +119,12 @@ int check_after_crash(SimDisk& disk, const Log& log, uint64_t seed) {
   int lost = 0;
   for (const auto& [path, what] : log) {
     const auto found = run_task(world, server.client_loop(), get(world, server.client_loop(), server.address(), path));
-    if (!found || found->status != 200 || found->body != content_of(what.seed, what.size)) ++lost;
+    const bool whole = found && found->status == 200 && found->body == content_of(what.seed, what.size);
+    const bool gone = found && found->status == 404;
+    if (what.deleted ? !gone : !(whole || (what.delete_asked && gone))) ++lost;
   }
+  // The sweeper's time.
+  world.run_for(io::Milliseconds(5'000));
   // Every file has a row: nothing unfinished is left, reachable or not.
   const auto named =
       run_task(world, server.client_loop(), server.catalogue().files_between(server.client_loop(), 0, INT64_MAX));

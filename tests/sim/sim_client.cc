@@ -135,6 +135,21 @@ io::Task<io::Result<Response>> put(World& world, io::EventLoop& loop, io::Addres
   co_return co_await client.receive();
 }
 
+io::Task<io::Result<Response>> ask(World& world, io::EventLoop& loop, io::Address address, std::string request) {
+  SimClient client(world, loop, address);
+  // As with put(): what counts is the answer.
+  static_cast<void>(co_await client.send(request));
+  co_return co_await client.receive();
+}
+
+std::string form_of(const std::vector<std::string>& contents) {
+  std::string body;
+  for (const std::string& content : contents) {
+    body += "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + content + "\r\n";
+  }
+  return body + "--b--\r\n";
+}
+
 io::Task<io::Result<Response>> get(World& world, io::EventLoop& loop, io::Address address, std::string path) {
   SimClient client(world, loop, address);
   const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n\r\n", path);

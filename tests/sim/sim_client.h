@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "io/address.h"
 #include "io/event_loop.h"
@@ -51,6 +52,11 @@ class SimClient {
 // PUT of `content` under `name`, on a connection of its own.
 io::Task<io::Result<Response>> put(World& world, io::EventLoop& loop, io::Address address, std::string name,
                                    std::string content, bool chunked = false);
+// Any request, as bytes, on a connection of its own.
+io::Task<io::Result<Response>> ask(World& world, io::EventLoop& loop, io::Address address, std::string request);
+// A multipart/form-data body of files and its Content-Type's boundary "b".
+std::string form_of(const std::vector<std::string>& contents);
+
 // GET of a path.
 io::Task<io::Result<Response>> get(World& world, io::EventLoop& loop, io::Address address, std::string path);
 

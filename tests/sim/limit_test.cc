@@ -1,0 +1,130 @@
+// Links that end after so many downloads: never one whole copy too many, whoever reads, breaks off or comes at once.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/sim/run_task.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_server.h"
+
+namespace ringdrop::sim {
+namespace {
+
+constexpr std::size_t kSize = 300'000;
+
+struct Limited {
+  Limited(uint64_t seed, uint64_t most)
+      : world(seed, disk), server(world, SimServer::small_config(), 2), content(content_of(seed, kSize)) {
+    REQUIRE(server.start());
+    std::string request =
+        fmt::format("PUT /f HTTP/1.1\r\nHost: sim\r\nMax-Downloads: {}\r\nContent-Length: {}\r\n\r\n", most, kSize);
+    request += content;
+    const auto created = run(ask(world, loop(), server.address(), std::move(request)));
+    REQUIRE(created);
+    REQUIRE(created->status == 201);
+    path = path_of(created->body);
+  }
+  ~Limited() { server.stop(); }
+
+  io::EventLoop& loop() { return server.client_loop(); }
+  template <class T>
+  T run(io::Task<T> task) {
+    return run_task(world, loop(), std::move(task));
+  }
+
+  // Reads the answer to its end; counts it when it is the whole file.
+  io::Task<> read_all(std::string fields) {
+    std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n{}\r\n", path, fields);
+    const io::Result<Response> got = co_await ask(world, loop(), server.address(), std::move(request));
+    if (got && got->body == content) ++whole;
+    if (got && got->status == 404) ++not_found;
+  }
+  // Reads `bytes` of the answer and hangs up.
+  io::Task<> break_off(std::size_t bytes) {
+    SimClient client(world, loop(), server.address());
+    const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n\r\n", path);
+    static_cast<void>(co_await client.send(request));
+    while (bytes > 0) {
+      const io::Result<std::size_t> got = co_await client.receive_some(bytes);
+      if (!got || *got == 0) break;
+      bytes -= *got;
+    }
+  }
+  void run_all(io::TaskScope& scope) {
+    REQUIRE(world.run_until([&] { return scope.size() == 0; }, 50'000'000));
+  }
+
+  SimDisk disk{256 * kMiB};
+  World world;
+  SimServer server;
+  std::string content;
+  std::string path;
+  int whole = 0;
+  int not_found = 0;
+};
+
+TEST_CASE("of many downloads at once exactly as many are whole as the link has left") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    const uint64_t most = 1 + seed % 3;
+    Limited link(seed, most);
+    io::TaskScope scope(link.loop());
+    for (int i = 0; i < 40; ++i) scope.spawn(link.read_all(""));
+    link.run_all(scope);
+    CHECK(link.whole == static_cast<int>(most));
+    link.run(link.read_all(""));
+    CHECK(link.not_found > 0);
+  }
+}
+
+TEST_CASE("downloads that break off early use none up") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    Limited link(seed, 1);
+    io::TaskScope scope(link.loop());
+    // What the kernel holds for a client counts as sent: at most 128 KiB here, and the last piece is 64 KiB.
+    for (std::size_t i = 0; i < 20; ++i) scope.spawn(link.break_off(i * 4'000));
+    link.run_all(scope);
+    link.run(link.read_all(""));
+    CHECK(link.whole == 1);
+  }
+}
+
+TEST_CASE("readers and those who break off together never get one whole copy too many") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    Limited link(seed, 2);
+    io::TaskScope scope(link.loop());
+    for (int i = 0; i < 15; ++i) {
+      scope.spawn(link.read_all(""));
+      scope.spawn(link.break_off(link.world.chance().below(kSize + 1'000)));
+    }
+    link.run_all(scope);
+    CHECK(link.whole <= 2);
+  }
+}
+
+TEST_CASE("parts side by side use up one download, and only the part with the last byte does") {
+  Limited link(1, 1);
+  const auto part = [&](std::string range) -> io::Task<io::Result<Response>> {
+    std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\nRange: bytes={}\r\n\r\n", link.path, range);
+    return ask(link.world, link.loop(), link.server.address(), std::move(request));
+  };
+  for (int i = 0; i < 3; ++i) {
+    const auto first = link.run(part("0-99999"));
+    REQUIRE(first);
+    CHECK(first->status == 206);
+    CHECK(first->body == link.content.substr(0, 100'000));
+  }
+  const auto last = link.run(part("100000-"));
+  REQUIRE(last);
+  CHECK(last->body == link.content.substr(100'000));
+  const auto again = link.run(part("0-99999"));
+  REQUIRE(again);
+  CHECK(again->status == 404);
+}
+
+}  // namespace
+}  // namespace ringdrop::sim
