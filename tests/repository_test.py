@@ -135,6 +135,21 @@ def check_registered(root, file):
     problem(file, 1, "no CMakeLists.txt above names it: the test never runs")
 
 
+REJECTION = re.compile(r'\b([1-5]\d\d),\s*"([a-z_]+)"')  # Rejection{400, "bad_request", ...}
+
+
+def check_codes(root, sources):
+    """Every code that a client may be refused with stands in the README's table, with its status."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    for file in sources:
+        if not file.startswith(("server/", "proto/")):
+            continue
+        for status, code in REJECTION.findall((root / file).read_text(encoding="utf-8")):
+            if not any(f"`{code}`" in row and f"| {status} |" in row for row in rows):
+                problem(file, 1, f"README.md does not explain the code {code} ({status})")
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
     files = tracked_files(root)
@@ -154,6 +169,7 @@ def main():
             check_source(file, lines)
             if file.startswith("tests/") and file.endswith(".cc"):
                 check_registered(root, file)
+    check_codes(root, sources)
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"repository_test: {len(sources)} sources, {len(problems)} problems")
     sys.exit(1 if problems else 0)

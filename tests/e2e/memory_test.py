@@ -16,7 +16,7 @@ class FlatMemory(EndToEnd):
     """The peak resident size (VmHWM) of a fresh process for each transfer."""
 
     def peaks_of(self, size):
-        """Peak resident bytes of a server that takes, takes chunked, and gives a file of that size."""
+        """Peak resident bytes of a server that takes a file of that size in each way, and gives it, whole and in parts."""
         file = make_file(self.directory / "file", size)
         peaks = {}
         server = self.server()
@@ -26,6 +26,19 @@ class FlatMemory(EndToEnd):
         server.restart()
         self.assertEqual(self.fetch_sha256(server.url + path), sha256_of(file))
         peaks["download"] = server.peak_rss()
+        server.restart()
+        # All of it but one byte, in two parts (one of them could be sent as a plain 206).
+        middle = size // 2
+        parts = self.curl_ok("-r", f"0-{middle - 1},{middle + 1}-", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+                             server.url + path).decode().split()
+        self.assertEqual(parts[0], "206")
+        self.assertGreater(int(parts[1]), size - 1)
+        peaks["download of two parts"] = server.peak_rss()
+        server.stop()
+        server = self.server()
+        url = self.curl_ok("-F", f"f=@{file}", server.url + "/").decode().strip()
+        peaks["form"] = server.peak_rss()
+        self.assertEqual(self.fetch_sha256(url), sha256_of(file))
         server.stop()
         server = self.server()
         with open(file, "rb") as source:
