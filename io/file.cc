@@ -77,10 +77,11 @@ Pending<void> File::write_behind(uint64_t offset, uint64_t length) {
   return {loop_, "sync_file_range", request};
 }
 
-Pending<void> File::allocate(uint64_t offset, uint64_t length) {
+Pending<void> File::allocate(uint64_t offset, uint64_t length, bool keep_size) {
   Request request = file_request(Op::allocate, fd_.get());
   request.offset = offset;
   request.length = length;
+  if (keep_size) request.flags = FALLOC_FL_KEEP_SIZE;
   return {loop_, "fallocate", request};
 }
 

@@ -40,8 +40,9 @@ class File {
   Pending<void> sync_data();
   // Starts the write-back of a range and waits for it; bounds dirty memory, promises nothing (sync_file_range).
   Pending<void> write_behind(uint64_t offset, uint64_t length);
-  // Reserves disk space; the size grows to offset + length. no_space; system EOPNOTSUPP where the file system cannot.
-  Pending<void> allocate(uint64_t offset, uint64_t length);
+  // Reserves disk space; the size grows to offset + length, or stays (keep_size). no_space; system EOPNOTSUPP where the
+  // file system cannot.
+  Pending<void> allocate(uint64_t offset, uint64_t length, bool keep_size = false);
   Pending<void> truncate(uint64_t length);
   // Exclusive among processes until the file is closed. system EWOULDBLOCK: another process has it.
   Pending<void> lock();

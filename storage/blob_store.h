@@ -38,6 +38,11 @@ class BlobStore {
   // A new blob of `length` bytes, or of unknown length; its space is reserved. no_space (the floor included),
   // exhausted, system (a failed store too).
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> create(std::optional<uint64_t> length);
+  // Goes on with a file that was put aside; `length`: of the whole blob, when it is known: its space is reserved.
+  // corrupt: the file is gone, or is not as long as was parked. no_space, exhausted, system.
+  io::Task<io::Result<std::unique_ptr<BlobWriter>>> reopen(ParkedBlob parked, std::optional<uint64_t> length);
+  // What is in an unfinished file, made durable first: its size. corrupt: it is gone.
+  io::Task<io::Result<uint64_t>> durable_size(BlobId id);
   BlobReader open_reader(std::vector<Extent> extents);
   // The row that names it is gone. not_found when the file is gone already.
   io::Task<io::Result<>> remove(BlobId id);

@@ -37,7 +37,7 @@ BlobWriter::~BlobWriter() = default;
 
 io::Task<io::Result<>> BlobWriter::reserve(uint64_t length) {
   if (length == 0 || reserve_unsupported_ || length <= reserved_) co_return io::Result<>{};
-  const io::Result<> allocated = co_await file_->allocate(reserved_, length - reserved_);
+  const io::Result<> allocated = co_await file_->allocate(reserved_, length - reserved_, resumable_);
   if (allocated) {
     reserved_ = length;
     co_return allocated;
@@ -108,7 +108,7 @@ io::Task<> BlobWriter::show(Bytes bytes) {
 io::Task<io::Result<>> BlobWriter::write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset) {
   const bool aligned = offset % io::kDirectAlignment == 0;
   std::size_t direct_bytes = 0;
-  if (aligned && bytes >= kDirectBytes) {
+  if (aligned && bytes >= least_direct_bytes()) {
     const io::Result<> room = co_await reserve_ahead(offset + bytes);
     if (!room) co_return room;
     if (space_.direct_io.load(std::memory_order_relaxed)) {
@@ -177,6 +177,41 @@ io::Task<io::Result<>> BlobWriter::reserve_ahead(uint64_t end) {
   if (wanted - reserved_ > space_.bytes_above_floor()) wanted = end;
   if (wanted - reserved_ > space_.bytes_above_floor()) co_return io::fail(io::Errc::no_space, "reserve");
   co_return co_await reserve(wanted);
+}
+
+// Direct writes go to the device in their order, and a file system logs the new size behind the data: so of a resumable
+// file all that can be is written directly. What the page cache holds would be written in any order.
+std::size_t BlobWriter::least_direct_bytes() const {
+  return resumable_ ? io::kDirectAlignment : kDirectBytes;
+}
+
+void BlobWriter::make_resumable(Checksums so_far) {
+  CHECK_THAT(appended_ == 0 && reserved_ == 0);
+  resumable_ = true;
+  appended_ = stored_ = written_behind_ = reserved_ = so_far.bytes();
+  checksums_ = std::move(so_far);
+}
+
+io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
+  io::Result<> done = co_await wait_for_write();
+  co_await writes_.join();
+  if (done && space_.durability == Durability::full) {
+    done = co_await file_->sync_data();
+    if (!done) space_.failed.store(true, std::memory_order_relaxed);
+  }
+  if (done && space_.failed.load()) done = io::fail(io::Errc::system, "storage", EIO);
+  direct_.reset();
+  file_.reset();
+  if (!done) co_return std::unexpected(done.error());
+  ParkedBlob parked{id_, std::move(checksums_)};
+  co_return std::move(parked);
+}
+
+io::Task<io::Result<>> BlobWriter::sync_entry() {
+  if (space_.durability != Durability::full) co_return io::Result<>{};
+  const io::Result<> synced = co_await directory_->sync.sync();
+  if (!synced) space_.failed.store(true, std::memory_order_relaxed);
+  co_return synced;
 }
 
 io::Task<io::Result<Extent>> BlobWriter::commit() {

@@ -33,6 +33,12 @@ struct Extent {
   std::string checksums;  // kChecksumBytes for each begun 64 MiB
 };
 
+// An unfinished file that was put aside: what is needed to go on with it, without a descriptor.
+struct ParkedBlob {
+  BlobId file;
+  Checksums checksums;  // of its bytes: checksums.bytes() is its durable size
+};
+
 class BlobWriter {
  public:
   // For BlobStore::create(); the directory's `unsettled` counts this writer already.
@@ -65,6 +71,15 @@ class BlobWriter {
   // Bytes whose write has completed: what a watcher may be told.
   uint64_t bytes_stored() const { return stored_; }
 
+  // For a file that may be gone on with later: its size is at any moment the number of bytes that are written in it, in
+  // their order, so that the size is what a crash has left. Space is reserved behind it. Before the first append(); its
+  // bytes are those of `so_far`.
+  void make_resumable(Checksums so_far);
+  // Everything appended is durable, and the descriptors are closed; go on by BlobStore::reopen(). no_space, system.
+  io::Task<io::Result<ParkedBlob>> park();
+  // The file's entry in its directory is durable.
+  io::Task<io::Result<>> sync_entry();
+
   // Everything is written, and durable as the configuration says: the file's data and size, its directory entry.
   // no_space, system. After a failed sync the store takes nothing more. Its descriptors are closed.
   io::Task<io::Result<Extent>> commit();
@@ -85,6 +100,8 @@ class BlobWriter {
   io::Task<io::Result<>> wait_for_write();
   io::Task<io::Result<>> sync();
   io::Task<> sync_directory(io::Result<>& result);
+  // What a direct write has at least.
+  std::size_t least_direct_bytes() const;
 
   io::EventLoop& loop_;
   BlobSpace& space_;
@@ -99,6 +116,7 @@ class BlobWriter {
   uint64_t stored_ = 0;
   uint64_t reserved_ = 0;  // the file's size, when larger than what was written
   bool reserve_unsupported_ = false;
+  bool resumable_ = false;
   uint64_t dirty_ = 0;           // bytes in the page cache that were not given to the device yet
   uint64_t written_behind_ = 0;  // all before this offset was
   bool settled_ = false;

@@ -20,12 +20,15 @@ struct Checksums::State {
   std::unique_ptr<XXH3_state_t, FreeState> xxh{XXH3_createState()};
 };
 
-Checksums::Checksums() : state_(std::make_unique<State>()) {
+Checksums::Checksums(std::string ended) : state_(std::make_unique<State>()), finished_(std::move(ended)) {
+  CHECK_THAT(finished_.size() % kChecksumBytes == 0);
   CHECK_THAT(state_->xxh != nullptr);
   XXH3_128bits_reset(state_->xxh.get());
 }
 
 Checksums::~Checksums() = default;
+Checksums::Checksums(Checksums&&) noexcept = default;
+Checksums& Checksums::operator=(Checksums&&) noexcept = default;
 
 void Checksums::update(Bytes bytes) {
   while (!bytes.empty()) {

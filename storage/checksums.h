@@ -15,13 +15,19 @@ inline constexpr std::size_t kChecksumBytes = 16;
 
 class Checksums {
  public:
-  Checksums();
+  Checksums() : Checksums(std::string()) {}
+  // Goes on behind spans that have ended: `ended` is what whole_spans() gave.
+  explicit Checksums(std::string ended);
   ~Checksums();
-  Checksums(const Checksums&) = delete;
-  Checksums& operator=(const Checksums&) = delete;
+  Checksums(Checksums&&) noexcept;
+  Checksums& operator=(Checksums&&) noexcept;
 
   // The next bytes of the file.
   void update(Bytes bytes);
+  // The values of the spans that have ended: what can be kept of an unfinished file.
+  const std::string& whole_spans() const { return finished_; }
+  // How many bytes were added, or stood before.
+  uint64_t bytes() const { return finished_.size() / kChecksumBytes * kChecksumSpan + in_span_; }
   // One value of 16 bytes (XXH128 canonical form, big endian) for each span that was begun, in order. An empty file has
   // none. Nothing may be added afterwards.
   std::string finish();

@@ -363,7 +363,8 @@ int32_t World::carry_out_file(const io::Request& request, File& file) {
     case io::Op::write_behind:
       return 0;
     case io::Op::allocate:
-      return disk_.allocate(inode, request.offset + request.length);
+      // The simulated disk reserves by growing alone: with KEEP_SIZE nothing is reserved.
+      return request.flags == 0 ? disk_.allocate(inode, request.offset + request.length) : 0;
     case io::Op::truncate:
       return disk_.resize(inode, request.length);
     case io::Op::stat:
