@@ -1,18 +1,20 @@
 #include "db/catalogue.h"
 
+#include <algorithm>
 #include <coroutine>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
 namespace ringdrop::db {
 namespace {
 
-// Awaits `work(LinkTable&)`, which returns an io::Result<T>, as one write of a batch: its value, its
+// Awaits `work(Tables&)`, which returns an io::Result<T>, as one write of a batch: its value, its
 // own error, or that of the transaction. The counterpart of io::OnLane for the writer lane.
 template <class Work>
 class [[nodiscard]] OnWriter final : private WriteJob {
  public:
-  using Outcome = std::invoke_result_t<Work&, LinkTable&>;
+  using Outcome = std::invoke_result_t<Work&, Tables&>;
 
   OnWriter(io::EventLoop& loop, io::Lane& lane, CatalogueFile& file, Work work)
       : WriteJob(file), loop_(loop), lane_(lane), work_(std::move(work)) {}
@@ -31,8 +33,8 @@ class [[nodiscard]] OnWriter final : private WriteJob {
   }
 
  private:
-  io::Result<> write(LinkTable& links) override {
-    written_.emplace(work_(links));
+  io::Result<> write(Tables& tables) override {
+    written_.emplace(work_(tables));
     if (!*written_) return std::unexpected(written_->error());
     return {};
   }
@@ -50,11 +52,11 @@ OnWriter<Work> on_writer(io::EventLoop& loop, io::Lane& lane, CatalogueFile& fil
   return OnWriter<Work>(loop, lane, file, std::move(work));
 }
 
-// Awaits `read(LinkTable&)`, which returns an io::Result<T>, on the reader lane. The lambda lives in the caller, which
+// Awaits `read(Tables&)`, which returns an io::Result<T>, on the reader lane. The lambda lives in the caller, which
 // waits.
 template <class Read>
-io::Task<std::invoke_result_t<const Read&, LinkTable&>> on_reader(io::EventLoop& loop, io::Lane& lane,
-                                                                  CatalogueFile& file, const Read& read) {
+io::Task<std::invoke_result_t<const Read&, Tables&>> on_reader(io::EventLoop& loop, io::Lane& lane, CatalogueFile& file,
+                                                               const Read& read) {
   auto result = co_await io::run_on(loop, lane, [&] { return file.read(read); });
   if (!result) co_return std::unexpected(result.error());
   co_return *std::move(result);
@@ -63,9 +65,9 @@ io::Task<std::invoke_result_t<const Read&, LinkTable&>> on_reader(io::EventLoop&
 }  // namespace
 
 io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, std::span<const Link> links) {
-  const auto insert_all = [&](LinkTable& table) {
+  const auto insert_all = [&](Tables& tables) {
     for (const Link& link : links) {
-      io::Result<> inserted = table.insert(link);
+      io::Result<> inserted = tables.links.insert(link);
       if (!inserted) return inserted;
     }
     return io::Result<>{};
@@ -76,62 +78,120 @@ io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, std::span<const Li
 
 io::Task<io::Result<bool>> Catalogue::remove(io::EventLoop& loop, std::string_view token) {
   const io::Result<bool> removed =
-      co_await on_writer(loop, writer_lane_, file_, [&](LinkTable& links) { return links.remove(token); });
+      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.remove(token); });
   co_return removed;
 }
 
 io::Task<io::Result<bool>> Catalogue::set_expiry(io::EventLoop& loop, std::string_view token,
                                                  std::optional<io::EpochMs> expires_at_ms, io::EpochMs now_ms) {
   const io::Result<bool> changed = co_await on_writer(
-      loop, writer_lane_, file_, [&](LinkTable& links) { return links.set_expiry(token, expires_at_ms, now_ms); });
+      loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.set_expiry(token, expires_at_ms, now_ms); });
   co_return changed;
 }
 
 io::Task<io::Result<bool>> Catalogue::take_download(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms) {
   const io::Result<bool> taken = co_await on_writer(
-      loop, writer_lane_, file_, [&](LinkTable& links) { return links.take_download(token, now_ms); });
+      loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.take_download(token, now_ms); });
   co_return taken;
 }
 
 io::Task<io::Result<>> Catalogue::settle_download(io::EventLoop& loop, std::string_view token, bool completed) {
   const io::Result<> settled = co_await on_writer(
-      loop, writer_lane_, file_, [&](LinkTable& links) { return links.settle_download(token, completed); });
+      loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.settle_download(token, completed); });
   co_return settled;
 }
 
 io::Task<io::Result<>> Catalogue::count_downloads(io::EventLoop& loop, const std::vector<DownloadCount>& counts) {
-  const io::Result<> counted =
-      co_await on_writer(loop, writer_lane_, file_, [&](LinkTable& links) { return links.count_downloads(counts); });
+  const io::Result<> counted = co_await on_writer(loop, writer_lane_, file_,
+                                                  [&](Tables& tables) { return tables.links.count_downloads(counts); });
   co_return counted;
 }
 
 io::Task<io::Result<>> Catalogue::forget_garbage(io::EventLoop& loop, const std::vector<uint64_t>& files) {
   const io::Result<> forgotten =
-      co_await on_writer(loop, writer_lane_, file_, [&](LinkTable& links) { return links.forget_garbage(files); });
+      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.forget_garbage(files); });
   co_return forgotten;
 }
 
 io::Task<io::Result<std::optional<Link>>> Catalogue::find(io::EventLoop& loop, std::string_view token,
                                                           io::EpochMs now_ms) {
-  const auto find = [&](LinkTable& links) { return links.find(token, now_ms); };
+  const auto find = [&](Tables& tables) { return tables.links.find(token, now_ms); };
   co_return co_await on_reader(loop, reader_lane_, file_, find);
 }
 
 io::Task<io::Result<std::vector<std::string>>> Catalogue::ended(io::EventLoop& loop, io::EpochMs now_ms,
                                                                 uint64_t most) {
-  const auto list = [&](LinkTable& links) { return links.ended(now_ms, most); };
+  const auto list = [&](Tables& tables) { return tables.links.ended(now_ms, most); };
   co_return co_await on_reader(loop, reader_lane_, file_, list);
 }
 
 io::Task<io::Result<std::vector<uint64_t>>> Catalogue::garbage(io::EventLoop& loop, uint64_t most) {
-  const auto list = [&](LinkTable& links) { return links.garbage(most); };
+  const auto list = [&](Tables& tables) { return tables.links.garbage(most); };
   co_return co_await on_reader(loop, reader_lane_, file_, list);
 }
 
 io::Task<io::Result<std::vector<uint64_t>>> Catalogue::files_between(io::EventLoop& loop, uint64_t first,
                                                                      uint64_t last) {
-  const auto list = [&](LinkTable& links) { return links.files_between(first, last); };
+  const auto list = [&](Tables& tables) -> io::Result<std::vector<uint64_t>> {
+    io::Result<std::vector<uint64_t>> of_links = tables.links.files_between(first, last);
+    if (!of_links) return of_links;
+    const io::Result<std::vector<uint64_t>> of_uploads = tables.uploads.files_between(first, last);
+    if (!of_uploads) return of_uploads;
+    std::vector<uint64_t> all;
+    std::ranges::set_union(*of_links, *of_uploads, std::back_inserter(all));
+    return all;
+  };
   co_return co_await on_reader(loop, reader_lane_, file_, list);
+}
+
+io::Task<io::Result<>> Catalogue::insert_upload(io::EventLoop& loop, const Upload& upload) {
+  const io::Result<> inserted =
+      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.uploads.insert(upload); });
+  co_return inserted;
+}
+
+io::Task<io::Result<std::optional<Upload>>> Catalogue::find_upload(io::EventLoop& loop, std::string_view id_hash) {
+  const auto find = [&](Tables& tables) { return tables.uploads.find(id_hash); };
+  co_return co_await on_reader(loop, reader_lane_, file_, find);
+}
+
+io::Task<io::Result<>> Catalogue::save_upload(io::EventLoop& loop, const Upload& upload) {
+  const io::Result<> saved = co_await on_writer(loop, writer_lane_, file_,
+                                                [&](Tables& tables) { return tables.uploads.save_progress(upload); });
+  co_return saved;
+}
+
+io::Task<io::Result<>> Catalogue::end_uploads(io::EventLoop& loop, const UploadEnds& change) {
+  const auto end_all = [&](Tables& tables) -> io::Result<> {
+    for (const UploadEnds::End& one : change.ends) {
+      const io::Result<bool> ended = tables.uploads.end(one.upload, one.fate);
+      if (!ended) return std::unexpected(ended.error());
+      if (!*ended) return io::fail(io::Errc::refused, "end an upload");
+    }
+    for (const Upload& upload : change.inserts) {
+      const io::Result<> inserted = tables.uploads.insert(upload);
+      if (!inserted) return inserted;
+    }
+    for (const Link& link : change.links) {
+      const io::Result<> inserted = tables.links.insert(link);
+      if (!inserted) return inserted;
+    }
+    return {};
+  };
+  const io::Result<> done = co_await on_writer(loop, writer_lane_, file_, end_all);
+  co_return done;
+}
+
+io::Task<io::Result<std::vector<std::string>>> Catalogue::due_uploads(io::EventLoop& loop, io::EpochMs now_ms,
+                                                                      uint64_t most) {
+  const auto list = [&](Tables& tables) { return tables.uploads.due(now_ms, most); };
+  co_return co_await on_reader(loop, reader_lane_, file_, list);
+}
+
+io::Task<io::Result<>> Catalogue::forget_upload(io::EventLoop& loop, std::string_view id_hash) {
+  const io::Result<> forgotten =
+      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.uploads.forget(id_hash); });
+  co_return forgotten;
 }
 
 io::Task<io::Result<bool>> Catalogue::checkpoint_if_due(io::EventLoop& loop) {

@@ -14,12 +14,24 @@
 
 #include "db/catalogue_file.h"
 #include "db/link.h"
+#include "db/upload.h"
 #include "io/error.h"
 #include "io/event_loop.h"
 #include "io/task.h"
 #include "io/worker.h"
 
 namespace ringdrop::db {
+
+// How uploads end together.
+struct UploadEnds {
+  struct End {
+    Upload upload;
+    FileFate fate = FileFate::garbage;
+  };
+  std::vector<End> ends;
+  std::vector<Upload> inserts;  // that are complete from the first: a concatenation
+  std::vector<Link> links;
+};
 
 // All coroutines suspend, come back on the loop they were called with, take no stop and no deadline
 // (what was handed to a lane is awaited), and may fail with
@@ -67,7 +79,21 @@ class Catalogue {
   io::Task<io::Result<std::vector<uint64_t>>> garbage(io::EventLoop& loop, uint64_t most);
   io::Task<io::Result<>> forget_garbage(io::EventLoop& loop, const std::vector<uint64_t>& files);
 
-  // Those of the numbers from `first` to `last`, both included, that are a file of any link;
+  // An upload that has an id is known from its creation on: success: durably so. exists: the id is
+  // known already. no_space.
+  io::Task<io::Result<>> insert_upload(io::EventLoop& loop, const Upload& upload);
+  io::Task<io::Result<std::optional<Upload>>> find_upload(io::EventLoop& loop, std::string_view id_hash);
+  // Of an open one: length, expiry and progress. no_space.
+  io::Task<io::Result<>> save_upload(io::EventLoop& loop, const Upload& upload);
+  // Uploads end and become links, all in one transaction: durably, when it succeeds. refused: one of
+  // them had ended before; then nothing is changed. exists, no_space; failed() as with insert().
+  io::Task<io::Result<>> end_uploads(io::EventLoop& loop, const UploadEnds& change);
+  // For the sweeper: open ones that have expired, ended ones to be forgotten; by id_hash.
+  io::Task<io::Result<std::vector<std::string>>> due_uploads(io::EventLoop& loop, io::EpochMs now_ms, uint64_t most);
+  // no_space.
+  io::Task<io::Result<>> forget_upload(io::EventLoop& loop, std::string_view id_hash);
+
+  // Those of the numbers from `first` to `last`, both included, that are a file of any link or upload;
   // ascending. Memory in proportion to their number.
   io::Task<io::Result<std::vector<uint64_t>>> files_between(io::EventLoop& loop, uint64_t first, uint64_t last);
 

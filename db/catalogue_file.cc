@@ -31,8 +31,8 @@ struct CatalogueFile::Connections {
   Database writer;
   Database reader;
   Database checkpointer;
-  LinkTable writer_links;
-  LinkTable reader_links;
+  Tables writer_tables;
+  Tables reader_tables;
   uint64_t page_bytes;
 };
 
@@ -69,17 +69,17 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   auto reader = Database::open(how);
   if (!reader) return std::unexpected(reader.error());
 
-  auto writer_links = LinkTable::prepare(*writer);
-  if (!writer_links) return std::unexpected(writer_links.error());
-  auto reader_links = LinkTable::prepare(*reader);
-  if (!reader_links) return std::unexpected(reader_links.error());
-  const io::Result<> settled = writer_links->settle_all_downloads();
+  auto writer_tables = Tables::prepare(*writer);
+  if (!writer_tables) return std::unexpected(writer_tables.error());
+  auto reader_tables = Tables::prepare(*reader);
+  if (!reader_tables) return std::unexpected(reader_tables.error());
+  const io::Result<> settled = writer_tables->links.settle_all_downloads();
   if (!settled) return std::unexpected(settled.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
   if (!page_bytes) return std::unexpected(page_bytes.error());
 
-  Connections connections{*std::move(writer),       *std::move(reader),       *std::move(checkpointer),
-                          *std::move(writer_links), *std::move(reader_links), static_cast<uint64_t>(*page_bytes)};
+  Connections connections{*std::move(writer),        *std::move(reader),        *std::move(checkpointer),
+                          *std::move(writer_tables), *std::move(reader_tables), static_cast<uint64_t>(*page_bytes)};
   return std::unique_ptr<CatalogueFile>(new CatalogueFile(std::move(connections), options.checkpoint_bytes, log));
 }
 
@@ -88,8 +88,8 @@ CatalogueFile::CatalogueFile(Connections connections, uint64_t checkpoint_bytes,
       writer_(std::move(connections.writer)),
       reader_(std::move(connections.reader)),
       checkpointer_(std::move(connections.checkpointer)),
-      writer_links_(std::move(connections.writer_links)),
-      reader_links_(std::move(connections.reader_links)),
+      writer_tables_(std::move(connections.writer_tables)),
+      reader_tables_(std::move(connections.reader_tables)),
       page_bytes_(connections.page_bytes),
       checkpoint_bytes_(checkpoint_bytes),
       urgent_bytes_(kUrgentFactor * checkpoint_bytes) {
@@ -150,7 +150,7 @@ io::Result<> CatalogueFile::write_one(WriteJob& job) {
   if (!writer_.in_transaction()) return io::fail(io::Errc::system, "write without a transaction");
   io::Result<Savepoint> savepoint = Savepoint::begin(writer_);
   if (!savepoint) return std::unexpected(savepoint.error());
-  io::Result<> written = job.write(writer_links_);
+  io::Result<> written = job.write(writer_tables_);
   if (written) return savepoint->keep();
   note(writer_, written.error());
   return written;

@@ -12,8 +12,8 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "db/link_table.h"
 #include "db/sqlite.h"
+#include "db/tables.h"
 #include "io/error.h"
 #include "io/log.h"
 #include "io/worker.h"
@@ -47,7 +47,7 @@ class WriteJob : public io::Job {
  protected:
   ~WriteJob() = default;
   // The work. What it changed before it failed is undone.
-  virtual io::Result<> write(LinkTable& links) = 0;
+  virtual io::Result<> write(Tables& tables) = 0;
   // Valid once the job has completed.
   const io::Result<>& outcome() const { return outcome_; }
 
@@ -72,11 +72,11 @@ class CatalogueFile final : public io::Batch {
   // transaction is durable (as far as Durability says), or every job carries the error.
   void run_all(std::span<io::Job* const> jobs) noexcept override;
 
-  // The reader lane's: calls `read(LinkTable&)`, which returns an io::Result, and logs what is wrong
+  // The reader lane's: calls `read(Tables&)`, which returns an io::Result, and logs what is wrong
   // with the file.
   template <class Read>
   auto read(Read read) {
-    auto result = read(reader_links_);
+    auto result = read(reader_tables_);
     if (!result) note(reader_, result.error());
     return result;
   }
@@ -122,8 +122,8 @@ class CatalogueFile final : public io::Batch {
   Database writer_;
   Database reader_;
   Database checkpointer_;
-  LinkTable writer_links_;
-  LinkTable reader_links_;
+  Tables writer_tables_;
+  Tables reader_tables_;
   const uint64_t page_bytes_;
   const uint64_t checkpoint_bytes_;
   uint64_t urgent_bytes_;  // the writer's thread only; at least kUrgentFactor * checkpoint_bytes_

@@ -103,6 +103,7 @@ const LinkTable::Sql LinkTable::kSql[] = {
      "list ended links"},
     {&Statements::garbage,
      "SELECT file FROM garbage g WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.file = g.file)"
+     " AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = g.file)"
      " ORDER BY file LIMIT ?1",
      "list garbage"},
     {&Statements::forget_garbage, "DELETE FROM garbage WHERE file = ?1", "forget garbage"},

@@ -48,8 +48,30 @@ CREATE INDEX links_pending ON links (id) WHERE pending > 0;
 CREATE TABLE garbage (file INTEGER PRIMARY KEY) STRICT;
 )sql";
 
+// 3: uploads that have an id: unfinished ones with what has come, ended ones for as long as they are
+// remembered.
+constexpr const char* kUploads = R"sql(
+CREATE TABLE uploads (
+  id_hash BLOB PRIMARY KEY,
+  state INTEGER NOT NULL,
+  file INTEGER UNIQUE,
+  length INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  name BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  concat TEXT NOT NULL,
+  options TEXT NOT NULL,
+  progress BLOB NOT NULL,
+  token TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX uploads_due ON uploads (expires_at_ms);
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);
