@@ -1,11 +1,18 @@
 #include "proto/digest.h"
 
+// The functions over plain structs are deprecated in OpenSSL 3 and there.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 
 #include <array>
+#include <cstring>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "proto/structured_fields.h"
@@ -15,20 +22,6 @@ namespace {
 
 constexpr int64_t kMostWanted = 10;  // RFC 9530 4
 
-const EVP_MD* evp_algorithm(DigestAlgorithm algorithm) {
-  switch (algorithm) {
-    case DigestAlgorithm::sha256:
-      return EVP_sha256();
-    case DigestAlgorithm::sha512:
-      return EVP_sha512();
-    case DigestAlgorithm::sha1:
-      return EVP_sha1();
-    case DigestAlgorithm::md5:
-      return EVP_md5();
-  }
-  return nullptr;
-}
-
 // The algorithm of a key that we verify: the Active ones of RFC 9530 7.2.
 std::optional<DigestAlgorithm> algorithm_of(std::string_view key) {
   for (const DigestAlgorithm algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::sha512}) {
@@ -36,10 +29,6 @@ std::optional<DigestAlgorithm> algorithm_of(std::string_view key) {
   }
   return std::nullopt;
 }
-
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
 
 const unsigned char* unsigned_bytes(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -75,13 +64,82 @@ std::size_t digest_bytes(DigestAlgorithm algorithm) {
   return 0;
 }
 
+// OpenSSL's plain structs: a digest in the making can be put aside, which its EVP contexts do not allow. Their calls
+// cannot fail.
 struct Digester::Context {
-  std::unique_ptr<EVP_MD_CTX, FreeContext> evp{EVP_MD_CTX_new()};
+  std::variant<SHA256_CTX, SHA512_CTX, SHA_CTX, MD5_CTX> state;
 };
 
-// The calls of OpenSSL below fail for lack of memory and for an algorithm that the system's policy has switched off.
+namespace {
+
+template <class State>
+std::string state_bytes(const State& state) {
+  static_assert(std::is_trivially_copyable_v<State>);
+  return {reinterpret_cast<const char*>(&state), sizeof state};
+}
+
+template <class State>
+bool restore_state(State& state, std::string_view bytes) {
+  if (bytes.size() != sizeof state) return false;
+  std::memcpy(&state, bytes.data(), sizeof state);
+  return true;
+}
+
+void begin(SHA256_CTX& state) {
+  SHA256_Init(&state);
+}
+void begin(SHA512_CTX& state) {
+  SHA512_Init(&state);
+}
+void begin(SHA_CTX& state) {
+  SHA1_Init(&state);
+}
+void begin(MD5_CTX& state) {
+  MD5_Init(&state);
+}
+void add(SHA256_CTX& state, Bytes bytes) {
+  SHA256_Update(&state, bytes.data(), bytes.size());
+}
+void add(SHA512_CTX& state, Bytes bytes) {
+  SHA512_Update(&state, bytes.data(), bytes.size());
+}
+void add(SHA_CTX& state, Bytes bytes) {
+  SHA1_Update(&state, bytes.data(), bytes.size());
+}
+void add(MD5_CTX& state, Bytes bytes) {
+  MD5_Update(&state, bytes.data(), bytes.size());
+}
+void end(SHA256_CTX& state, unsigned char* digest) {
+  SHA256_Final(digest, &state);
+}
+void end(SHA512_CTX& state, unsigned char* digest) {
+  SHA512_Final(digest, &state);
+}
+void end(SHA_CTX& state, unsigned char* digest) {
+  SHA1_Final(digest, &state);
+}
+void end(MD5_CTX& state, unsigned char* digest) {
+  MD5_Final(digest, &state);
+}
+
+}  // namespace
+
 Digester::Digester(DigestAlgorithm algorithm) : algorithm_(algorithm), context_(std::make_unique<Context>()) {
-  CHECK_THAT(context_->evp && EVP_DigestInit_ex(context_->evp.get(), evp_algorithm(algorithm), nullptr) == 1);
+  switch (algorithm) {
+    case DigestAlgorithm::sha256:
+      context_->state.emplace<SHA256_CTX>();
+      break;
+    case DigestAlgorithm::sha512:
+      context_->state.emplace<SHA512_CTX>();
+      break;
+    case DigestAlgorithm::sha1:
+      context_->state.emplace<SHA_CTX>();
+      break;
+    case DigestAlgorithm::md5:
+      context_->state.emplace<MD5_CTX>();
+      break;
+  }
+  std::visit([](auto& state) { begin(state); }, context_->state);
 }
 
 Digester::~Digester() = default;
@@ -89,16 +147,28 @@ Digester::Digester(Digester&&) noexcept = default;
 Digester& Digester::operator=(Digester&&) noexcept = default;
 
 void Digester::update(Bytes bytes) {
-  CHECK_THAT(context_ && EVP_DigestUpdate(context_->evp.get(), bytes.data(), bytes.size()) == 1);
+  CHECK_THAT(context_ != nullptr);
+  std::visit([&](auto& state) { add(state, bytes); }, context_->state);
 }
 
 std::string Digester::finish() {
+  CHECK_THAT(context_ != nullptr);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  CHECK_THAT(context_ && EVP_DigestFinal_ex(context_->evp.get(), digest.data(), &length) == 1);
-  CHECK_THAT(length == digest_bytes(algorithm_));
+  std::visit([&](auto& state) { end(state, digest.data()); }, context_->state);
   context_.reset();
-  return {reinterpret_cast<const char*>(digest.data()), length};
+  return {reinterpret_cast<const char*>(digest.data()), digest_bytes(algorithm_)};
+}
+
+std::string Digester::save() const {
+  CHECK_THAT(context_ != nullptr);
+  return std::visit([](const auto& state) { return state_bytes(state); }, context_->state);
+}
+
+std::optional<Digester> Digester::restore(DigestAlgorithm algorithm, std::string_view saved) {
+  Digester digester(algorithm);
+  const bool restored = std::visit([&](auto& state) { return restore_state(state, saved); }, digester.context_->state);
+  if (!restored) return std::nullopt;
+  return digester;
 }
 
 std::expected<std::vector<Digest>, Rejection> parse_digest_field(std::string_view field) {

@@ -46,10 +46,11 @@ Task<Result<>> send_not_allowed(const Exchange& exchange, std::string_view allow
 }  // namespace
 
 Task<Result<>> Application::handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
-                                   http::ResponseWriter& response, std::stop_token stop) {
+                                   http::ResponseWriter& response, std::stop_source cut) {
   const std::string base_url = origin_.base_url(request, peer);
   add_cors_fields(services_.config, request, response);
-  const Exchange exchange{request, base_url, body, response, stop};
+  const std::stop_token stop = cut.get_token();
+  const Exchange exchange{request, base_url, body, response, stop, cut};
   const Route to = route(request);
   co_return co_await dispatch(to, exchange);
 }

@@ -17,6 +17,7 @@ struct Exchange {
   http::BodyReader& body;
   http::ResponseWriter& response;
   const std::stop_token& stop;
+  const std::stop_source& cut;  // ends this connection: for who supersedes its request
 };
 
 }  // namespace ringdrop::server

@@ -40,11 +40,16 @@ class Connection {
         inbound_(loop_, parts.pool, socket_),
         head_charge_(parts.heads),
         parser_(limits_.parser),
-        response_(loop_, inbound_, limits_, stops_.drain, stops_.cut) {}
+        response_(loop_, inbound_, limits_, stops_.drain, stops_.cut),
+        with_all_(std::exchange(stops_.cut, cut_.get_token()), Cut{&cut_}) {}
 
   Task<> serve();
 
  private:
+  struct Cut {
+    std::stop_source* source;
+    void operator()() const noexcept { source->request_stop(); }
+  };
   enum class Next : uint8_t { request, close, linger };
 
   Task<std::expected<bool, proto::Rejection>> read_head();
@@ -64,6 +69,8 @@ class Connection {
   HeadCharge head_charge_;
   proto::HttpParser parser_;
   ResponseWriter response_;
+  std::stop_source cut_;              // of this connection alone
+  std::stop_callback<Cut> with_all_;  // and when all are cut
   bool first_request_ = true;
 };
 
@@ -128,7 +135,7 @@ Task<Connection::Next> Connection::serve_request() {
   response_.begin(head);
   BodyReader body(inbound_, parser_, response_, limits_, stops_.cut);
   response_.watch(body);
-  const Result<> handled = co_await handler_.handle(head, peer_, body, response_, stops_.cut);
+  const Result<> handled = co_await handler_.handle(head, peer_, body, response_, cut_);
   log_request(body, handled);
   if (!handled || !response_.finished()) co_return Next::close;
   // A client that still waits for its 100 will not send the body; one that has begun must be drained.

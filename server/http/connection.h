@@ -21,9 +21,10 @@ namespace ringdrop::http {
 class Handler {
  public:
   // Answers one request: reads as much of the body as it needs and sends one final answer. An error: the connection
-  // cannot go on (the peer is gone, a deadline passed, an answer broke off); it is closed. `stop` means: now.
+  // cannot go on (the peer is gone, a deadline passed, an answer broke off); it is closed. A stop of `cut` ends this
+  // connection now: the server asks for it, and the handler may.
   virtual io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
-                                        ResponseWriter& response, std::stop_token stop) = 0;
+                                        ResponseWriter& response, std::stop_source cut) = 0;
   // The answer to bytes that are no acceptable request; closes the connection afterwards.
   virtual io::Task<io::Result<>> refuse(const proto::Rejection& why, ResponseWriter& response) = 0;
 

@@ -212,4 +212,26 @@ TEST_CASE("hexadecimal digits are lower case") {
   CHECK(to_hex("\0\x0f\xa5\xff"s) == "000fa5ff");
 }
 
+TEST_CASE("a digest in the making can be saved at any byte and gone on with") {
+  const std::string text =
+      "the quick brown fox jumps over the lazy dog, again and again, until a block of 128 bytes is full"
+      " and another one has begun, so that every state is seen";
+  for (const DigestAlgorithm algorithm :
+       {DigestAlgorithm::sha256, DigestAlgorithm::sha512, DigestAlgorithm::sha1, DigestAlgorithm::md5}) {
+    Digester whole(algorithm);
+    whole.update(as_bytes(text));
+    const std::string expected = whole.finish();
+    for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+      Digester first(algorithm);
+      first.update(as_bytes(std::string_view(text).substr(0, cut)));
+      std::optional<Digester> second = Digester::restore(algorithm, first.save());
+      REQUIRE(second);
+      second->update(as_bytes(std::string_view(text).substr(cut)));
+      CHECK(second->finish() == expected);
+    }
+    CHECK_FALSE(Digester::restore(algorithm, "").has_value());
+    CHECK_FALSE(Digester::restore(algorithm, "x").has_value());
+  }
+}
+
 }  // namespace ringdrop::proto

@@ -87,7 +87,7 @@ Task<Collected> collect(http::BodyReader& body) {
 class Echo final : public http::Handler {
  public:
   Task<Result<>> handle(const proto::RequestHead& request, const io::Address&, http::BodyReader& body,
-                        http::ResponseWriter& response, std::stop_token) override {
+                        http::ResponseWriter& response, std::stop_source) override {
     const Collected collected = co_await collect(body);
     if (collected.refused) co_return co_await send_rejection(*collected.refused, response);
     if (collected.broken) co_return io::fail(io::Errc::closed, "receive");

@@ -10,7 +10,7 @@
 namespace ringdrop::http {
 
 io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, const io::Address&, BodyReader& body,
-                                           ResponseWriter& response, std::stop_token) {
+                                           ResponseWriter& response, std::stop_source) {
   std::string text = request.method_text + " " + request.path + "\n";
   std::array<std::byte, 1000> piece;
   while (!body.complete() && request.path != "/ignore") {

@@ -24,7 +24,7 @@ inline constexpr std::size_t kLargeAnswer = 1 << 20;
 class EchoHandler final : public Handler {
  public:
   io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
-                                ResponseWriter& response, std::stop_token stop) override;
+                                ResponseWriter& response, std::stop_source cut) override;
   io::Task<io::Result<>> refuse(const proto::Rejection& why, ResponseWriter& response) override;
 };
 
