@@ -56,6 +56,9 @@ struct Config {
 
   std::chrono::milliseconds default_expiry{0};  // of a link whose uploader wants none; 0: it does not expire
   std::chrono::milliseconds max_expiry{0};      // longer wishes are cut to it; 0: no bound
+  std::chrono::milliseconds upload_expires{7 * 86'400'000};   // an unfinished upload that nobody goes on with
+  std::chrono::milliseconds finished_upload_ttl{86'400'000};  // how long an ended upload is remembered
+  std::chrono::milliseconds supersede_timeout{5'000};         // for a request to give its upload to a newer one
   DigestPolicy digest = DigestPolicy::on_request;
 
   // "https://files.example/drop" without a slash at the end; empty: what the request says.

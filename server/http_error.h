@@ -38,6 +38,9 @@ inline constexpr Rejection kDigestMismatch{400, "digest_mismatch",
 inline constexpr Rejection kUnauthorized{401, "unauthorized", "uploading here needs the upload token"};
 inline constexpr Rejection kNoDeleteToken{401, "unauthorized",
                                           "deleting needs the delete token of the upload's answer"};
+inline constexpr Rejection kNoUpload{404, "unknown_upload", "there is no such upload here, or not any more"};
+inline constexpr Rejection kIdInUse{409, "upload_id_in_use", "an upload of this id is known already"};
+inline constexpr Rejection kChecksumMismatch{460, "checksum_mismatch", "the bytes are not what their checksum says"};
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
 inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};
 inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};

@@ -59,6 +59,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
                            .space = space,
                            .catalogue = catalogue,
                            .digest_lane = digest_lane,
+                           .uploads = uploads_,
                            .own_host = own_host_,
                            .loops = loops};
   for (io::EventLoop* const loop : loops) {

@@ -27,6 +27,7 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .catalogue = shared_.catalogue,
                           .digest_lane = shared_.digest_lane,
                           .download_counts = download_counts_,
+                          .uploads = shared_.uploads,
                           .all_loops = shared_.loops};
   application_.emplace(services, shared_.own_host);
   connections_.emplace(loop_, pool_, *application_, shared_.limits);

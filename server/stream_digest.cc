@@ -5,7 +5,7 @@
 namespace ringdrop::server {
 
 StreamDigest::StreamDigest(io::EventLoop& loop, io::Lane& lane, const std::vector<proto::DigestAlgorithm>& algorithms)
-    : loop_(loop), lane_(lane) {
+    : loop_(loop), lane_(lane), algorithms_(algorithms) {
   for (const proto::DigestAlgorithm algorithm : algorithms) digesters_.emplace_back(algorithm);
 }
 
@@ -16,6 +16,11 @@ io::Task<> StreamDigest::update(Bytes bytes) {
   };
   const io::Result<bool> done = co_await io::run_on(loop_, lane_, work);
   if (!done) failed_ = true;
+}
+
+io::Result<std::vector<proto::Digester>> StreamDigest::take() {
+  if (failed_) return io::fail(io::Errc::exhausted, "digest");
+  return std::move(digesters_);
 }
 
 io::Result<std::vector<proto::Digest>> StreamDigest::finish() {

@@ -12,9 +12,12 @@ namespace {
 using io::Result;
 using io::Task;
 
-CreatedLink make_link(const Services& services, StoredFile& file, const UploadOptions& options) {
+}  // namespace
+
+CreatedLink make_link(const Services& services, StoredFile& file, const UploadOptions& options,
+                      std::string delete_token) {
   CreatedLink created;
-  created.delete_token = db::make_link_token(services.loop.ring());
+  created.delete_token = delete_token.empty() ? db::make_link_token(services.loop.ring()) : std::move(delete_token);
   db::Link& link = created.link;
   link.token = db::make_link_token(services.loop.ring());
   link.name = std::move(file.meta.name);
@@ -36,14 +39,12 @@ CreatedLink make_link(const Services& services, StoredFile& file, const UploadOp
   return created;
 }
 
-}  // namespace
-
 Task<Result<std::vector<CreatedLink>>> publish(const Services& services, std::vector<StoredFile> files,
                                                const UploadOptions& options) {
   std::vector<CreatedLink> created;
   std::vector<db::Link> links;
   for (StoredFile& file : files) {
-    created.push_back(make_link(services, file, options));
+    created.push_back(make_link(services, file, options, {}));
     links.push_back(created.back().link);
   }
   const Result<> inserted = co_await services.catalogue.insert(services.loop, links);

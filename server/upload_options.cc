@@ -1,5 +1,7 @@
 #include "server/upload_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -114,6 +116,28 @@ std::expected<ExpiryWish, Rejection> parse_expiry(std::string_view text, io::Epo
   if (!duration || duration->count() < 1 || *duration > hours(kMostHours)) return std::unexpected(errors::kBadExpiry);
   wish.after = *duration;
   return wish;
+}
+
+std::string format_options(const UploadOptions& options) {
+  std::string text;
+  if (options.max_downloads) text += fmt::format("max_downloads={}&", *options.max_downloads);
+  if (options.expiry.after) text += fmt::format("after_ms={}&", options.expiry.after->count());
+  if (options.expiry.at) text += fmt::format("at_ms={}&", *options.expiry.at);
+  return text;
+}
+
+UploadOptions parse_stored_options(std::string_view text) {
+  UploadOptions options;
+  const auto pairs = proto::parse_query(text);
+  if (!pairs) return options;
+  for (const auto& [name, value] : *pairs) {
+    const std::optional<uint64_t> number = parse_number(value);
+    if (!number) continue;
+    if (name == "max_downloads") options.max_downloads = *number;
+    if (name == "after_ms") options.expiry.after = milliseconds(*number);
+    if (name == "at_ms") options.expiry.at = static_cast<io::EpochMs>(*number);
+  }
+  return options;
 }
 
 std::optional<io::EpochMs> expires_at(const ExpiryWish& wish, const Config& config, io::EpochMs now_ms) {

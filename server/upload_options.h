@@ -49,6 +49,10 @@ class OptionCollector {
 // "30s" "15m" "36h" "7d", a bare number of hours, or (above 1650460320000) epoch milliseconds, as 0x0.st has it.
 std::expected<ExpiryWish, proto::Rejection> parse_expiry(std::string_view text, io::EpochMs now_ms);
 
+// The options as text that parse_stored_options() reads: what the catalogue keeps of an unfinished upload.
+std::string format_options(const UploadOptions& options);
+UploadOptions parse_stored_options(std::string_view text);
+
 // When a link ends that is made at `now_ms`: the wish, else default_expiry, cut to max_expiry; nullopt: never.
 std::optional<io::EpochMs> expires_at(const ExpiryWish& wish, const Config& config, io::EpochMs now_ms);
 

@@ -217,6 +217,19 @@ Task<Result<uint64_t>> BlobStore::durable_size(BlobId id) {
   co_return status.size_bytes;
 }
 
+Task<Result<>> BlobStore::cut(BlobId id, uint64_t size_bytes) {
+  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
+  Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read_write);
+  if (!fd && fd.error().code == Errc::not_found) co_return io::fail(Errc::corrupt, "open");
+  if (!fd) co_return std::unexpected(fd.error());
+  io::File file(loop_, std::move(*fd));
+  const Result<> cut = co_await file.truncate(size_bytes);
+  if (!cut || space_.durability != Durability::full) co_return cut;
+  const Result<> synced = co_await file.sync_data();
+  if (!synced) space_.failed.store(true);
+  co_return synced;
+}
+
 // The directory that has room; made when there is none. Those who come meanwhile wait for the one that makes it.
 Task<Result<std::shared_ptr<BlobDirectory>>> BlobStore::directory_to_fill() {
   while (making_directory_) static_cast<void>(co_await directory_made_.wait());

@@ -43,6 +43,8 @@ class BlobStore {
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> reopen(ParkedBlob parked, std::optional<uint64_t> length);
   // What is in an unfinished file, made durable first: its size. corrupt: it is gone.
   io::Task<io::Result<uint64_t>> durable_size(BlobId id);
+  // Cuts an unfinished file to `size_bytes`, durably; also gives back what was reserved behind it.
+  io::Task<io::Result<>> cut(BlobId id, uint64_t size_bytes);
   BlobReader open_reader(std::vector<Extent> extents);
   // The row that names it is gone. not_found when the file is gone already.
   io::Task<io::Result<>> remove(BlobId id);

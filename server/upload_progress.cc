@@ -1,0 +1,95 @@
+#include "server/upload_progress.h"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace ringdrop::server {
+namespace {
+
+// Version 1: numbers are 8 bytes, little endian; texts are their length and their bytes.
+constexpr char kVersion = 1;
+constexpr uint64_t kNoCut = UINT64_MAX;
+static_assert(std::endian::native == std::endian::little);
+
+void put(std::string& to, uint64_t number) {
+  to.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+void put(std::string& to, std::string_view text) {
+  put(to, text.size());
+  to += text;
+}
+
+bool take(std::string_view& from, uint64_t& number) {
+  if (from.size() < sizeof number) return false;
+  std::memcpy(&number, from.data(), sizeof number);
+  from.remove_prefix(sizeof number);
+  return true;
+}
+
+bool take(std::string_view& from, std::string& text) {
+  uint64_t size = 0;
+  if (!take(from, size) || size > from.size()) return false;
+  text = from.substr(0, size);
+  from.remove_prefix(size);
+  return true;
+}
+
+// A number of texts, each with its algorithm.
+using ByAlgorithm = std::vector<std::pair<proto::DigestAlgorithm, std::string>>;
+std::optional<ByAlgorithm> take_by_algorithm(std::string_view& from) {
+  constexpr uint64_t kMost = 16;
+  uint64_t count = 0;
+  if (!take(from, count) || count > kMost) return std::nullopt;
+  ByAlgorithm all;
+  for (; count > 0; --count) {
+    uint64_t algorithm = 0;
+    std::string text;
+    if (!take(from, algorithm) || algorithm > static_cast<uint64_t>(proto::DigestAlgorithm::md5) || !take(from, text)) {
+      return std::nullopt;
+    }
+    all.emplace_back(static_cast<proto::DigestAlgorithm>(algorithm), std::move(text));
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string encode_progress(const UploadProgress& progress) {
+  std::string bytes(1, kVersion);
+  put(bytes, progress.cut_to.value_or(kNoCut));
+  put(bytes, progress.digested_bytes);
+  put(bytes, std::string_view(progress.whole_spans));
+  put(bytes, progress.digests.size());
+  for (const auto& [algorithm, state] : progress.digests) {
+    put(bytes, static_cast<uint64_t>(algorithm));
+    put(bytes, std::string_view(state));
+  }
+  put(bytes, progress.expected.size());
+  for (const proto::Digest& digest : progress.expected) {
+    put(bytes, static_cast<uint64_t>(digest.algorithm));
+    put(bytes, std::string_view(digest.bytes));
+  }
+  return bytes;
+}
+
+std::optional<UploadProgress> decode_progress(std::string_view bytes) {
+  UploadProgress progress;
+  if (bytes.empty()) return progress;
+  if (bytes.front() != kVersion) return std::nullopt;
+  bytes.remove_prefix(1);
+  uint64_t cut_to = 0;
+  if (!take(bytes, cut_to) || !take(bytes, progress.digested_bytes) || !take(bytes, progress.whole_spans)) {
+    return std::nullopt;
+  }
+  if (cut_to != kNoCut) progress.cut_to = cut_to;
+  const auto states = take_by_algorithm(bytes);
+  const auto expected = states ? take_by_algorithm(bytes) : std::nullopt;
+  if (!expected || !bytes.empty()) return std::nullopt;
+  progress.digests = *states;
+  for (const auto& [algorithm, digest] : *expected) progress.expected.push_back({algorithm, digest});
+  return progress;
+}
+
+}  // namespace ringdrop::server

@@ -1,0 +1,31 @@
+// What the catalogue keeps of the bytes of an unfinished upload, so that going on with it after a restart does not read
+// them all again: checksums of whole spans, digests in the making. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/digest.h"
+
+namespace ringdrop::server {
+
+struct UploadProgress {
+  std::string whole_spans;  // storage::Checksums::whole_spans()
+  // The digests cover so many bytes; what is behind them must be read again.
+  uint64_t digested_bytes = 0;
+  std::vector<std::pair<proto::DigestAlgorithm, std::string>> digests;  // Digester::save()
+  std::vector<proto::Digest> expected;                                  // that must come out in the end
+  // Bytes of the file behind this offset were never acknowledged and must go: an append that is all or nothing was
+  // under way. Absent: all of the file counts.
+  std::optional<uint64_t> cut_to;
+};
+
+std::string encode_progress(const UploadProgress& progress);
+// "" gives an empty one; nullopt: not made by encode_progress().
+std::optional<UploadProgress> decode_progress(std::string_view bytes);
+
+}  // namespace ringdrop::server

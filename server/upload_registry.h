@@ -1,0 +1,92 @@
+// Which request has which upload at this moment, over all loops. One writer an upload: a new request takes it over from
+// the one that runs, whose bytes are kept. Between two requests the upload's state waits here, so that the next one has
+// nothing to read again.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "db/upload.h"
+#include "io/event_loop.h"
+#include "io/task.h"
+#include "io/wait_list.h"
+#include "proto/digest.h"
+#include "storage/blob_writer.h"
+
+namespace ringdrop::server {
+
+// An upload that no request has at this moment.
+struct ParkedUpload {
+  db::Upload row;             // as it is in the catalogue but for `progress`
+  uint64_t offset_bytes = 0;  // durable
+  // Of its first blob.checksums.bytes() bytes, which may be fewer after a restart: the rest must be read once more.
+  std::optional<storage::ParkedBlob> blob;
+  std::vector<proto::Digester> digesters;  // of its first digested_bytes
+  uint64_t digested_bytes = 0;
+  std::vector<proto::Digest> expected;  // that must come out in the end
+  std::optional<uint64_t> cut_to;       // see UploadProgress
+  // When `progress` was last written to the catalogue, and how much of the upload it covered.
+  io::TimePoint saved_at{};
+  uint64_t saved_bytes = 0;
+};
+
+class UploadRegistry {
+ public:
+  // The right to an upload, on one loop. Given back by release() on that loop; the destructor gives it back without a
+  // state, and the next owner asks the catalogue.
+  class Claim {
+   public:
+    Claim(Claim&& other) noexcept;
+    Claim& operator=(Claim&&) = delete;
+    ~Claim();
+
+    const std::string& id_hash() const { return id_hash_; }
+    // What the last owner left; once. nullopt: ask the catalogue.
+    std::optional<ParkedUpload> take_parked();
+    // The next owner may come, and finds `parked`.
+    void release(std::optional<ParkedUpload> parked);
+
+   private:
+    friend class UploadRegistry;
+    struct Owner;
+    Claim(UploadRegistry& registry, std::string id_hash, std::unique_ptr<Owner> owner);
+
+    UploadRegistry* registry_;
+    std::string id_hash_;
+    std::unique_ptr<Owner> owner_;
+  };
+
+  // Makes the caller the upload's one owner. A request that has it is cut by its `cut`, and waited for until
+  // `deadline`: timed_out. `cut` ends the caller's own connection when it is superseded in turn. Suspends.
+  io::Task<io::Result<Claim>> claim(io::EventLoop& loop, std::string id_hash, std::stop_source cut,
+                                    io::TimePoint deadline);
+  // The same, where nobody has it; nullopt: somebody has.
+  std::optional<Claim> try_claim(io::EventLoop& loop, const std::string& id_hash, std::stop_source cut);
+
+  // Any thread. The ids of uploads that are parked here.
+  std::vector<std::string> parked();
+
+ private:
+  struct Entry {
+    Claim::Owner* owner = nullptr;
+    std::optional<ParkedUpload> parked;
+  };
+  // States kept between two requests; above it the catalogue has to be asked.
+  static constexpr std::size_t kMostParked = 10'000;
+
+  std::optional<Claim> claim_if_free(io::EventLoop& loop, const std::string& id_hash, const std::stop_source& cut,
+                                     io::EventLoop*& owner_loop);
+  io::Task<bool> cut_owner(io::EventLoop& loop, const std::string& id_hash, io::TimePoint deadline);
+  void release(const std::string& id_hash, Claim::Owner& owner, std::optional<ParkedUpload> parked);
+
+  std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+}  // namespace ringdrop::server

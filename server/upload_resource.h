@@ -1,0 +1,101 @@
+// An upload that has an id, whatever protocol it is spoken to by: created, gone on with, completed, cancelled. What it
+// holds of the upload it holds alone (UploadRegistry); what it has told a client is durable.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/upload.h"
+#include "io/task.h"
+#include "server/exchange.h"
+#include "server/incoming_file.h"
+#include "server/services.h"
+#include "server/upload_append.h"
+#include "server/upload_commit.h"
+#include "server/upload_options.h"
+#include "server/upload_progress.h"
+#include "server/upload_registry.h"
+
+namespace ringdrop::server {
+
+// What a creation says.
+struct UploadCreation {
+  std::string id;  // is_upload_id()
+  std::optional<uint64_t> length;
+  FileMeta meta;
+  std::string metadata;  // Upload-Metadata as sent
+  std::string concat;    // Upload-Concat as sent; "" or "partial"
+  UploadOptions options;
+  DigestPlan digests;
+};
+
+// The uploader's secret name of an upload: 22 to 64 of [0-9A-Za-z_-].
+bool is_upload_id(std::string_view text);
+// A new one.
+std::string make_upload_id(const Services& services);
+// The delete token of the link that the upload becomes: base62(HMAC-SHA256(id, "delete")), so that a replay carries it.
+std::string delete_token_of(std::string_view upload_id);
+
+class UploadResource {
+ public:
+  // All suspend. Rejections are what the client is to hear; the log knows the rest.
+  template <class T>
+  using Outcome = std::expected<T, proto::Rejection>;
+  using Ptr = std::unique_ptr<UploadResource>;
+
+  // Makes it: file and row are durable. 409 when the id is known.
+  static io::Task<Outcome<Ptr>> create(const Services& services, UploadCreation creation, std::stop_source cut);
+  // Takes it over from the request that has it, if one has. 404: unknown. 503: it could not be had in time. Also for
+  // one that has ended: see row().state.
+  static io::Task<Outcome<Ptr>> open(const Services& services, std::string id, std::stop_source cut);
+  const std::string& id() const { return id_; }
+  const db::Upload& row() const { return parked_.row; }
+  bool is_open() const { return row().state == db::UploadState::open; }
+  // Durable bytes.
+  uint64_t offset_bytes() const { return parked_.offset_bytes; }
+  const std::optional<uint64_t>& length() const { return row().length; }
+  // It is known from now on; durable with the next park() or complete().
+  void set_length(uint64_t length) { parked_.row.length = length; }
+
+  // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it.
+  // Precondition: is_open().
+  io::Task<AppendEnd> append(http::BodyReader& body, const std::stop_token& stop);
+  // The same, all or nothing: bytes count only when they have this digest. refused, status 460: they have not.
+  io::Task<AppendEnd> append_checked(http::BodyReader& body, const proto::Digest& expected,
+                                     const std::stop_token& stop);
+
+  // All bytes are there: it becomes a link (a partial one: it waits for its concatenation, and there is none).
+  io::Task<Outcome<std::optional<CreatedLink>>> complete();
+  // The link that a complete one became; nullopt: a partial one, or the link has ended.
+  io::Task<std::optional<CreatedLink>> find_link();
+
+  // Ends it: cancelled, or failed for `reason`; its link, if it has become one, is deleted too.
+  io::Task<Outcome<void>> cancel(db::UploadState state, std::string reason);
+  // Gives it back: the next request goes on.
+  io::Task<> park();
+
+ private:
+  UploadResource(const Services& services, std::string id, UploadRegistry::Claim claim);
+
+  io::Task<Outcome<void>> load();
+  io::Task<io::Result<>> load_bytes();
+  io::Task<io::Result<>> catch_up();
+  io::Task<AppendEnd> append_with(http::BodyReader& body, StreamDigest* checked, const std::stop_token& stop);
+  io::Task<io::Result<>> cut_back(uint64_t offset);
+  io::Task<io::Result<>> save();
+  UploadProgress progress() const;
+  void release(std::optional<ParkedUpload> parked);
+  uint64_t limit_bytes() const;
+
+  const Services& services_;
+  std::string id_;
+  UploadRegistry::Claim claim_;
+  ParkedUpload parked_;
+  bool released_ = false;
+};
+
+}  // namespace ringdrop::server
