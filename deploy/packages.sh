@@ -9,7 +9,7 @@ set -eu
 build='g++ cmake ninja-build ccache pkg-config liburing-dev libsqlite3-dev node-llhttp nlohmann-json3-dev doctest-dev
   libtomlplusplus-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev libxxhash-dev'
 run='curl'
-test='curl wget aria2 python3 procps git'
+test='curl wget aria2 python3 python3-requests python3-aiohttp procps git nginx caddy openssl'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
 ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
 
@@ -67,10 +67,26 @@ apt() {
 }
 # Quiet while all is well; the whole story when not.
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=
+trap '$as_root rm -f "$log" $policy' EXIT
+trap 'exit 1' HUP INT TERM
+# The tests start the proxies themselves: as services they would have port 80, now and after each boot.
+services=
+for service in nginx caddy; do
+  case " $missing " in *" $service "*) services="$services $service.service" ;; esac
+done
+if [ -n "$services" ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+  policy=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null # 101: this action is not allowed
+  $as_root chmod 755 $policy
+fi
 # shellcheck disable=SC2086  # the list is to be split
 if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&1; then
   cat "$log" >&2
   say "apt-get could not install$missing"
   exit 1
+fi
+if [ -n "$services" ] && command -v systemctl >/dev/null; then
+  # shellcheck disable=SC2086
+  $as_root systemctl --quiet disable $services >"$log" 2>&1 || { cat "$log" >&2; say "could not disable$services"; }
 fi
