@@ -76,9 +76,9 @@ io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, std::span<const Li
   co_return inserted;
 }
 
-io::Task<io::Result<bool>> Catalogue::remove(io::EventLoop& loop, std::string_view token) {
-  const io::Result<bool> removed =
-      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.remove(token); });
+io::Task<io::Result<bool>> Catalogue::remove_ended(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms) {
+  const io::Result<bool> removed = co_await on_writer(
+      loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.remove_ended(token, now_ms); });
   co_return removed;
 }
 
@@ -89,9 +89,9 @@ io::Task<io::Result<bool>> Catalogue::set_expiry(io::EventLoop& loop, std::strin
   co_return changed;
 }
 
-io::Task<io::Result<bool>> Catalogue::take_download(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms) {
-  const io::Result<bool> taken = co_await on_writer(
-      loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.take_download(token, now_ms); });
+io::Task<io::Result<bool>> Catalogue::take_download(io::EventLoop& loop, std::string_view token) {
+  const io::Result<bool> taken =
+      co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.take_download(token); });
   co_return taken;
 }
 

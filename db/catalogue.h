@@ -57,9 +57,9 @@ class Catalogue {
   // nullopt: no such link, or it has expired by `now_ms`, or is used up.
   io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
 
-  // Success: durably gone, and its files are garbage(); false: there was none. no_space. After
-  // failed(), as with insert(): it may be back after the next start.
-  io::Task<io::Result<bool>> remove(io::EventLoop& loop, std::string_view token);
+  // For the sweeper: success: durably gone, and its files are garbage(); false: it has not ended by
+  // `now_ms`, or there is none. no_space. Somebody who deletes a link lets it expire: set_expiry().
+  io::Task<io::Result<bool>> remove_ended(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
 
   // nullopt: it never expires. false: there is no such link, or it has ended. no_space.
   io::Task<io::Result<bool>> set_expiry(io::EventLoop& loop, std::string_view token,
@@ -68,7 +68,7 @@ class Catalogue {
   // One of the downloads that a limited link has left is taken, durably, before its last piece is
   // sent; false: none is left. Afterwards settle_download() tells how it went: it counts, or is given
   // back. What is not settled when the process ends counts. no_space.
-  io::Task<io::Result<bool>> take_download(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
+  io::Task<io::Result<bool>> take_download(io::EventLoop& loop, std::string_view token);
   io::Task<io::Result<>> settle_download(io::EventLoop& loop, std::string_view token, bool completed);
   // Adds to the counts of unlimited links. no_space.
   io::Task<io::Result<>> count_downloads(io::EventLoop& loop, const std::vector<DownloadCount>& counts);

@@ -24,6 +24,9 @@ struct Extent {
   std::string checksums;  // kChecksumBytes for each kChecksummedBytes
 };
 
+// As `expires_at_ms`: the link was deleted. Whatever the clock may say later, it does not come back.
+inline constexpr io::EpochMs kEnded = INT64_MIN;
+
 // A finished upload: its bytes are durable on disk before it becomes a row.
 struct Link {
   std::string token;

@@ -35,14 +35,15 @@ class LinkTable {
   // One statement, so one snapshot. nullopt: unknown, expired at `now_ms`, or used up. corrupt: the
   // extents do not add up to the link.
   io::Result<std::optional<Link>> find(std::string_view token, io::EpochMs now_ms);
-  // The link is gone and its files are garbage; false: there was none. Expired and used up ones too.
-  io::Result<bool> remove(std::string_view token);
+  // The link is gone and its files are garbage; false: it has not ended by `now_ms`, or there is none.
+  io::Result<bool> remove_ended(std::string_view token, io::EpochMs now_ms);
   // false: there is no such link, or it has ended by `now_ms`.
   io::Result<bool> set_expiry(std::string_view token, std::optional<io::EpochMs> expires_at_ms, io::EpochMs now_ms);
 
-  // One download of a limited link goes through to its last piece; false: none is left, or the link
-  // has ended. settle_download() follows, whatever becomes of it.
-  io::Result<bool> take_download(std::string_view token, io::EpochMs now_ms);
+  // One download of a limited link goes through to its last piece; false: none is left. A link that has
+  // expired meanwhile still has them: running downloads finish. settle_download() follows, whatever
+  // becomes of it.
+  io::Result<bool> take_download(std::string_view token);
   // It ended: it counts, or is given back.
   io::Result<> settle_download(std::string_view token, bool completed);
   // At start: what was let through by a process that is gone counts, since nobody knows.
@@ -65,7 +66,7 @@ class LinkTable {
     Statement insert_link;
     Statement insert_extent;
     Statement find;
-    Statement id_of;
+    Statement id_of_ended;
     Statement make_garbage;
     Statement remove_extents;
     Statement remove_link;
@@ -74,7 +75,8 @@ class LinkTable {
     Statement settle_download;
     Statement settle_all_downloads;
     Statement count_downloads;
-    Statement ended;
+    Statement expired;
+    Statement used_up;
     Statement garbage;
     Statement forget_garbage;
     Statement files_between;

@@ -42,8 +42,9 @@ class Ring {
   virtual Result<int> listen(const Address& address) = 0;
   // The address a socket is bound to (what port 0 became).
   virtual Address local_address(int fd) = 0;
-  // How much of what was sent the peer has not acknowledged (SIOCOUTQ); 0 when the kernel cannot say. Immediate.
-  virtual uint64_t unacknowledged_bytes(int fd) = 0;
+  // How much of what was sent the peer has not acknowledged (SIOCOUTQ); 0 when the kernel cannot say. closed: the
+  // connection is broken, and what it had not acknowledged will never arrive. Immediate.
+  virtual Result<uint64_t> unacknowledged_bytes(int fd) = 0;
   // Registers memory as fixed buffer `slot`; false: not possible, go on without.
   virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;
 };

@@ -28,8 +28,9 @@ class Socket {
   // A receive (a send) would not wait, or would fail at once. Pins no buffer.
   Pending<void> wait_readable(TimePoint deadline, const std::stop_token& stop);
   Pending<void> wait_writable(TimePoint deadline, const std::stop_token& stop);
-  // What was sent and the peer has not acknowledged (tcp(7), SIOCOUTQ); 0 when it cannot be told.
-  uint64_t unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }
+  // What was sent and the peer has not acknowledged (tcp(7), SIOCOUTQ); 0 when it cannot be told. closed: it never
+  // will.
+  Result<uint64_t> unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }
   // Tells the peer that nothing more comes; its bytes can still be received.
   Pending<void> shutdown_write();
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -206,7 +207,13 @@ Address UringRing::local_address(int fd) {
   return socket_address(fd);
 }
 
-uint64_t UringRing::unacknowledged_bytes(int fd) {
+Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  // A Unix socket has no such option, and no state in between.
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE) {
+    return fail(Errc::closed, "send");
+  }
   int bytes = 0;
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }

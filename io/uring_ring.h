@@ -34,7 +34,7 @@ class UringRing final : public Ring {
   void random(MutableBytes out) override;
   Result<int> listen(const Address& address) override;
   Address local_address(int fd) override;
-  uint64_t unacknowledged_bytes(int fd) override;
+  Result<uint64_t> unacknowledged_bytes(int fd) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 
  private:

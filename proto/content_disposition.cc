@@ -12,9 +12,6 @@ std::string format_content_disposition(Disposition disposition, std::string_view
   text += "; filename=\"";
   text += fallback;
   text += '"';
-  // Some clients decode %41 in the quoted form (RFC 6266 appendix D), so a name with '%' needs the
-  // other one too.
-  if (fallback == name && name.find('%') == std::string_view::npos) return text;
   // RFC 8187 3.2.1: attr-char or pct-encoded; what percent_encode leaves alone are attr-chars.
   text += "; filename*=UTF-8''";
   text += percent_encode(utf8_file_name(name));

@@ -11,8 +11,7 @@ namespace ringdrop::proto {
 enum class Disposition : uint8_t { inline_, attachment };
 
 // `attachment; filename="ascii fallback"; filename*=UTF-8''percent-encoded`. An empty name gives
-// the bare type. The filename* is left out when the name is plain ASCII that the quoted form
-// carries unchanged.
+// the bare type.
 std::string format_content_disposition(Disposition disposition, std::string_view name);
 
 // The file name of a Content-Disposition that a client sends with a body, whatever its type: filename* (RFC 8187, UTF-8

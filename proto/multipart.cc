@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/characters.h"
+#include "proto/media_type.h"
 #include "proto/multipart_head.h"
 
 namespace ringdrop::proto {
@@ -292,6 +293,29 @@ const PartHead& MultipartParser::part() const {
 
 bool MultipartParser::ended() const {
   return state_->ended();
+}
+
+bool is_form_data(std::string_view content_type) {
+  const std::string_view type = trim_white_space(content_type.substr(0, content_type.find(';')));
+  return equals_ignoring_case(type, "multipart/form-data");
+}
+
+std::optional<std::string> form_boundary(std::string_view content_type) {
+  constexpr std::string_view kName = "boundary=";
+  std::string boundary;
+  if (const std::optional<MediaType> parsed = parse_media_type(content_type)) {
+    boundary = parsed->parameter("boundary").value_or("");
+  } else {
+    std::string_view rest = content_type;
+    while (!rest.empty() && !equals_ignoring_case(rest.substr(0, kName.size()), kName)) {
+      const std::size_t next = rest.find(';');
+      rest = next == rest.npos ? std::string_view() : trim_white_space(rest.substr(next + 1));
+    }
+    if (!rest.empty()) boundary = trim_white_space(rest.substr(kName.size(), rest.find(';') - kName.size()));
+    if (boundary.find(' ') != boundary.npos) return std::nullopt;
+  }
+  if (!is_valid_boundary(boundary)) return std::nullopt;
+  return boundary;
 }
 
 bool is_valid_boundary(std::string_view boundary) {

@@ -74,6 +74,12 @@ class MultipartParser {
   std::unique_ptr<State> state_;
 };
 
+// Whether a Content-Type says multipart/form-data, however broken its parameters are.
+bool is_form_data(std::string_view content_type);
+// Its boundary, also where a client has left it unquoted though its characters want quotes; nullopt: it has no valid
+// one.
+std::optional<std::string> form_boundary(std::string_view content_type);
+
 // RFC 2046 5.1.1: 1 to 70 bchars, not ending in a space.
 bool is_valid_boundary(std::string_view boundary);
 

@@ -1,9 +1,11 @@
-// Finished downloads of unlimited links, collected on one loop and written to the catalogue together, about once a
-// second: a popular link costs one small write, not one each time. What a crash takes with it is not counted.
+// What downloads leave to be written to the catalogue, collected on one loop: finished ones of unlimited links, counted
+// together about once a second (a popular link costs one small write, not one each time; what a crash takes with it is
+// not counted), and ended ones of limited links that could not be settled at once.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,11 +26,22 @@ class DownloadCounts {
   }
   std::vector<db::DownloadCount> take() { return std::exchange(counts_, {}); }
 
+  struct Unsettled {
+    std::string token;
+    bool completed;
+  };
+  // Above the bound it is the next start's to settle.
+  void add_unsettled(std::string_view token, bool completed) {
+    if (unsettled_.size() < kMostLinks) unsettled_.push_back({std::string(token), completed});
+  }
+  std::vector<Unsettled> take_unsettled() { return std::exchange(unsettled_, {}); }
+
  private:
   // Different links within one second; the count is approximate, memory is not.
   static constexpr std::size_t kMostLinks = 1'000;
 
   std::vector<db::DownloadCount> counts_;
+  std::vector<Unsettled> unsettled_;
 };
 
 }  // namespace ringdrop::server

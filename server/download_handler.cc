@@ -11,6 +11,7 @@
 #include "proto/http_range.h"
 #include "server/download_plan.h"
 #include "server/http_error.h"
+#include "server/link_lookup.h"
 #include "server/transfer_buffers.h"
 
 namespace ringdrop::server {
@@ -54,8 +55,8 @@ class Download {
 
  private:
   Task<Result<>> send_body();
-  Task<Result<>> send_text(std::string text);
   Task<Result<>> send_range(proto::ByteRange range);
+  Task<> settle();
   Task<Result<>> take_before_last_piece(uint64_t offset, uint64_t range_last);
   std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const;
   bool is_limited() const { return link_.max_downloads.has_value(); }
@@ -70,6 +71,7 @@ class Download {
   const DownloadPlan& plan_;
   storage::BlobReader reader_;
   TransferBuffers buffers_;
+  std::string part_head_;  // goes out with the first bytes of its part
   bool taken_ = false;
   bool last_byte_sent_ = false;
 };
@@ -86,13 +88,18 @@ Task<Result<>> Download::send() {
   }
   const Result<> sent = co_await send_body();
   if (taken_) {
-    const Result<> settled = co_await services_.catalogue.settle_download(services_.loop, link_.token, last_byte_sent_);
-    if (!settled)
-      services_.loop.log().warn(fmt::format("a download is not settled: {}", io::describe(settled.error())));
+    co_await settle();
   } else if (last_byte_sent_) {
     services_.download_counts.add(link_.token);
   }
   co_return sent;
+}
+
+Task<> Download::settle() {
+  const Result<> settled = co_await services_.catalogue.settle_download(services_.loop, link_.token, last_byte_sent_);
+  if (settled) co_return;
+  services_.loop.log().warn(fmt::format("a download is not settled yet: {}", io::describe(settled.error())));
+  services_.download_counts.add_unsettled(link_.token, last_byte_sent_);
 }
 
 Task<Result<>> Download::send_body() {
@@ -105,30 +112,27 @@ Task<Result<>> Download::send_body() {
   bool first = true;
   for (const proto::ByteRange& range : plan_.ranges) {
     if (!plan_.boundary.empty()) {
-      std::string head = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
-      const Result<> sent = co_await send_text(std::move(head));
-      if (!sent) co_return sent;
+      part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
     }
     first = false;
     const Result<> sent = co_await send_range(range);
     if (!sent) co_return sent;
   }
   if (plan_.boundary.empty()) co_return Result<>{};
-  std::string end = proto::format_parts_end(plan_.boundary);
-  co_return co_await send_text(std::move(end));
-}
-
-Task<Result<>> Download::send_text(std::string text) {
-  start_answer();
-  co_return co_await response_.write(as_bytes(text));
+  const std::string end = proto::format_parts_end(plan_.boundary);
+  co_return co_await response_.write(as_bytes(end));
 }
 
 // The answer reaches the last byte of a limited file: from here on it needs a download.
 Task<Result<>> Download::take_before_last_piece(uint64_t offset, uint64_t range_last) {
   const bool reaches_end = range_last + 1 >= link_.size_bytes;
   if (!is_limited() || taken_ || !reaches_end || offset < last_piece()) co_return Result<>{};
-  const Result<bool> taken =
-      co_await services_.catalogue.take_download(services_.loop, link_.token, services_.loop.epoch_ms());
+  // What the kernel still holds has not arrived: a client that hangs up now, megabytes before the end, has had nothing.
+  if (response_.started()) {
+    const Result<> arrived = co_await response_.wait_acknowledged();
+    if (!arrived) co_return arrived;
+  }
+  const Result<bool> taken = co_await services_.catalogue.take_download(services_.loop, link_.token);
   if (!taken) co_return std::unexpected(taken.error());
   if (!*taken) co_return io::fail(io::Errc::refused, "download");
   taken_ = true;
@@ -155,6 +159,11 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     const Result<std::size_t> got = co_await reader_.read_some_at(room, offset, buffer->fixed_buffer());
     if (!got) co_return std::unexpected(got.error());
     start_answer();
+    if (!part_head_.empty()) {
+      const Result<> begun = co_await response_.write(as_bytes(part_head_));
+      if (!begun) co_return begun;
+      part_head_.clear();
+    }
 
     const Bytes unsent = room.first(*got);
     const Result<std::size_t> sent = co_await response_.write_some(unsent, http::kBufferPatience);
@@ -176,7 +185,9 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
 
 // 304, 412, 416: no byte of the file.
 Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& plan) {
-  if (plan.head.status == 412) co_return co_await send_rejection(errors::kPreconditionFailed, exchange);
+  if (plan.head.status == 412) {
+    co_return co_await send_rejection(errors::kPreconditionFailed, exchange, plan.head.fields);
+  }
   if (plan.head.status == 416) co_return co_await send_rejection(errors::kBadRange, exchange, plan.head.fields);
   co_return co_await exchange.response.send(plan.head, {});
 }
@@ -184,26 +195,23 @@ Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& p
 }  // namespace
 
 Task<Result<>> handle_download(const Services& services, const Exchange& exchange, std::string_view token) {
-  const io::EpochMs now_ms = services.loop.epoch_ms();
-  const Result<std::optional<db::Link>> found = co_await services.catalogue.find(services.loop, token, now_ms);
-  if (!found) {
-    services.loop.log().error(fmt::format("a link cannot be looked up: {}", io::describe(found.error())));
-    co_return co_await send_rejection(rejection_for(found.error()), exchange);
-  }
-  if (!*found) co_return co_await send_rejection(errors::kNotFound, exchange);
-  const db::Link& link = **found;
+  const std::expected<db::Link, proto::Rejection> link = co_await find_link(services, token);
+  if (!link) co_return co_await send_rejection(link.error(), exchange);
   std::string boundary = db::make_link_token(services.loop.ring());
-  const DownloadPlan plan = plan_download(exchange.request, link, now_ms / 1000, std::move(boundary));
+  const int64_t now_s = services.loop.epoch_ms() / 1000;
+  const DownloadPlan plan = plan_download(exchange.request, *link, now_s, std::move(boundary));
   if (plan.head.status >= 300) co_return co_await send_without_body(exchange, plan);
 
-  Download download(services, exchange, link, plan, services.blobs.open_reader(extents_of(link)));
+  std::optional<RunningDownloads::Guard> running;
+  if (link->max_downloads) running.emplace(services.running_downloads, link->token);
+  Download download(services, exchange, *link, plan, services.blobs.open_reader(extents_of(*link)));
   const Result<> sent = co_await download.send();
   if (sent) co_return co_await exchange.response.finish();
   if (exchange.response.started()) co_return sent;
   if (sent.error().code == io::Errc::refused) co_return co_await send_rejection(errors::kNotFound, exchange);
   // Deleted between the lookup and the opening: as if it had come a moment later.
-  const Result<std::optional<db::Link>> again = co_await services.catalogue.find(services.loop, token, now_ms);
-  if (again && !*again) co_return co_await send_rejection(errors::kNotFound, exchange);
+  const std::expected<db::Link, proto::Rejection> again = co_await find_link(services, token);
+  if (!again) co_return co_await send_rejection(again.error(), exchange);
   services.loop.log().error(fmt::format("the file of a link cannot be read: {}", io::describe(sent.error())));
   co_return co_await send_rejection(rejection_for(sent.error()), exchange);
 }

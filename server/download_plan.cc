@@ -17,6 +17,9 @@ namespace {
 using proto::Precondition;
 using proto::RangeSelection;
 
+// By what a browser will be shown the page of a link instead of its file.
+constexpr std::string_view kVary = "Accept, Sec-Fetch-Mode";
+
 // ?dl=1 asks for the bytes as an attachment, whatever they are.
 bool asks_for_attachment(const proto::RequestHead& request) {
   const auto parameters = proto::parse_query(request.query);
@@ -44,7 +47,7 @@ void add_metadata(proto::Fields& fields, const db::Link& link, const proto::Vali
   fields.add("Last-Modified", proto::format_http_date(validators.last_modified_s));
   // The ETag makes asking again cheap; of a limited link each copy must be fetched here.
   fields.add("Cache-Control", link.max_downloads ? "private, no-store" : "no-cache");
-  fields.add("Vary", "Accept, Sec-Fetch-Mode");
+  fields.add("Vary", kVary);
 }
 
 void add_representation(proto::Fields& fields, const proto::RequestHead& request, const db::Link& link) {
@@ -82,6 +85,7 @@ DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& li
   const Precondition precondition = proto::evaluate_preconditions(request.fields, validators, now_s);
   if (precondition == Precondition::failed) {
     plan.head.status = 412;
+    plan.head.fields.add("Vary", kVary);
     return plan;
   }
   add_metadata(plan.head.fields, link, validators);
@@ -93,6 +97,8 @@ DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& li
   if (selection.kind == RangeSelection::Kind::unsatisfiable) {
     plan.head.status = 416;
     plan.head.fields = {};
+    plan.head.fields.add("Vary", kVary);
+    plan.head.fields.add("Accept-Ranges", "bytes");
     plan.head.fields.add("Content-Range", proto::format_unsatisfied_range(link.size_bytes));
     return plan;
   }

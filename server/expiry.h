@@ -4,12 +4,14 @@
 #include "db/catalogue.h"
 #include "io/event_loop.h"
 #include "io/task.h"
+#include "server/running_downloads.h"
 #include "storage/blob_store.h"
 
 namespace ringdrop::server {
 
-// One round over a bounded number of each. true: there may be more. Errors of storage and catalogue: nothing is lost,
-// the next round tries again.
-io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue);
+// One round over a bounded number of each; what is being downloaded stays until it is not. true: there may be more.
+// Errors of storage and catalogue: nothing is lost, the next round tries again.
+io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
+                                 RunningDownloads& running);
 
 }  // namespace ringdrop::server

@@ -65,6 +65,14 @@ io::Task<io::Result<>> send_rejection_line(const proto::Rejection& why, http::Re
   co_return co_await response.send(head, body);
 }
 
+io::Task<io::Result<>> answer_broken_body(const Exchange& exchange, io::Error error) {
+  exchange.response.close_after();
+  if (error.code == io::Errc::timed_out) co_return co_await send_rejection(errors::kStalled, exchange);
+  if (error.code == io::Errc::exhausted) co_return co_await send_rejection(errors::kBusy, exchange);
+  if (exchange.body.rejection()) co_return co_await send_rejection(*exchange.body.rejection(), exchange);
+  co_return std::unexpected(error);
+}
+
 proto::Fields challenge(std::string_view scheme) {
   proto::Fields fields;
   fields.add("WWW-Authenticate", scheme);

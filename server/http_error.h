@@ -17,13 +17,14 @@ inline constexpr Rejection kNotFound{404, "not_found", "there is no such file he
 inline constexpr Rejection kMethodNotAllowed{405, "method_not_allowed", "this method does not apply here"};
 inline constexpr Rejection kUnsupportedMethod{501, "unsupported_method", "this method is not supported"};
 inline constexpr Rejection kContentRange{400, "content_range",
-                                         "a PUT with Content-Range is not supported: upload the whole file"};
+                                         "an upload with Content-Range is not supported: upload the whole file"};
 inline constexpr Rejection kBadName{400, "bad_name", "the file name is not validly percent-encoded"};
 inline constexpr Rejection kBadDisposition{400, "bad_name", "Content-Disposition cannot be parsed"};
 inline constexpr Rejection kBadQuery{400, "bad_query", "the query cannot be parsed"};
-inline constexpr Rejection kBadForm{400, "bad_form", "the form cannot be parsed, or is larger than 64 KiB"};
+inline constexpr Rejection kLongField{400, "bad_form", "an option of the form is longer than 256 bytes"};
 inline constexpr Rejection kTornForm{400, "bad_multipart", "the form ends before its closing delimiter"};
 inline constexpr Rejection kBadBoundary{400, "bad_multipart", "multipart/form-data needs a valid boundary"};
+inline constexpr Rejection kBadLinkForm{400, "bad_form", "the form cannot be parsed, or is larger than 4 KiB"};
 inline constexpr Rejection kNoAction{400, "bad_form", "the form says neither delete= nor expires="};
 inline constexpr Rejection kNoFile{400, "no_file", "the form holds no file: curl -F file=@NAME"};
 inline constexpr Rejection kBadMaxDownloads{400, "bad_max_downloads",
@@ -31,8 +32,9 @@ inline constexpr Rejection kBadMaxDownloads{400, "bad_max_downloads",
 inline constexpr Rejection kBadMaxDays{400, "bad_max_days", "Max-Days is not a whole number from 1 to 36500"};
 inline constexpr Rejection kBadExpiry{
     400, "bad_expires", "Expires-In is not a time to come: 30s 15m 36h 7d, a number of hours, or epoch milliseconds"};
-inline constexpr Rejection kOptionConflict{400, "option_conflict",
-                                           "the same option stands in two places with different values"};
+inline constexpr Rejection kMaxDownloadsConflict{400, "option_conflict", "Max-Downloads has two different values"};
+inline constexpr Rejection kMaxDaysConflict{400, "option_conflict", "Max-Days has two different values"};
+inline constexpr Rejection kExpiryConflict{400, "option_conflict", "Expires-In has two different values"};
 inline constexpr Rejection kDigestMismatch{400, "digest_mismatch",
                                            "the content is not what its Repr-Digest or Content-Digest says"};
 inline constexpr Rejection kUnauthorized{401, "unauthorized", "uploading here needs the upload token"};
@@ -46,6 +48,7 @@ inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the 
 inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};
 inline constexpr Rejection kBadRange{416, "range_not_satisfiable", "the file has none of the bytes asked for"};
 inline constexpr Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
+inline constexpr Rejection kTwoContentTypes{400, "bad_request", "Content-Type stands there twice"};
 inline constexpr Rejection kNotReady{503, "not_ready", "the storage or the catalogue has failed"};
 inline constexpr Rejection kBusy{503, "busy", "the server is at a limit, try again soon"};
 inline constexpr Rejection kStalled{408, "stalled", "the transfer moved too little for too long"};
@@ -65,6 +68,9 @@ io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchang
 io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange);
 // The line of text, for bytes that were no request.
 io::Task<io::Result<>> send_rejection_line(const proto::Rejection& why, http::ResponseWriter& response);
+
+// The answer to a body that broke off or cannot be read, where there is still somebody to answer; the connection ends.
+io::Task<io::Result<>> answer_broken_body(const Exchange& exchange, io::Error error);
 
 // A challenge for WWW-Authenticate.
 proto::Fields challenge(std::string_view scheme);

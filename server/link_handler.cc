@@ -16,6 +16,7 @@
 #include "proto/multipart.h"
 #include "proto/uri.h"
 #include "server/http_error.h"
+#include "server/link_lookup.h"
 #include "server/upload_access.h"
 #include "server/upload_answer.h"
 #include "server/upload_options.h"
@@ -30,30 +31,19 @@ using Form = std::map<std::string, std::string, std::less<>>;
 
 constexpr std::size_t kMostFormBytes = 4 * kKiB;
 
-// The link, or how the lookup is refused.
-Task<std::expected<db::Link, Rejection>> find_link(const Services& services, std::string_view token) {
-  Result<std::optional<db::Link>> found =
-      co_await services.catalogue.find(services.loop, token, services.loop.epoch_ms());
-  if (!found) {
-    services.loop.log().error(fmt::format("a link cannot be looked up: {}", io::describe(found.error())));
-    co_return std::unexpected(rejection_for(found.error()));
-  }
-  if (!*found) co_return std::unexpected(errors::kNotFound);
-  co_return std::move(**found);
-}
-
 bool knows_secret(const db::Link& link, std::string_view secret) {
   return proto::equal_in_constant_time(proto::sha256(secret), link.delete_hash);
 }
 
-// Removes the link for who knows its secret; the sweeper removes its files.
+// Ends the link for who knows its secret; the sweeper removes row and files when nobody downloads it any more.
 Task<std::expected<void, Rejection>> remove_link(const Services& services, std::string_view token,
                                                  const std::optional<std::string>& secret) {
   const std::expected<db::Link, Rejection> link = co_await find_link(services, token);
   if (!link) co_return std::unexpected(link.error());
   if (!secret) co_return std::unexpected(errors::kNoDeleteToken);
   if (!knows_secret(*link, *secret)) co_return std::unexpected(errors::kForbidden);
-  const Result<bool> removed = co_await services.catalogue.remove(services.loop, token);
+  const io::EpochMs now_ms = services.loop.epoch_ms();
+  const Result<bool> removed = co_await services.catalogue.set_expiry(services.loop, token, db::kEnded, now_ms);
   if (!removed) {
     services.loop.log().error(fmt::format("a link cannot be removed: {}", io::describe(removed.error())));
     co_return std::unexpected(rejection_for(removed.error()));
@@ -122,20 +112,23 @@ std::optional<Form> parse_form(const proto::RequestHead& request, std::string_vi
   return form;
 }
 
-// 0x0.st: the new end, not later than max_expiry after now.
-Task<std::expected<void, Rejection>> change_expiry(const Services& services, std::string_view token,
-                                                   std::string_view text) {
+// 0x0.st: the new end, which it returns; not later than max_expiry after the upload.
+Task<std::expected<io::EpochMs, Rejection>> change_expiry(const Services& services, const db::Link& link,
+                                                          std::string_view text) {
   const io::EpochMs now_ms = services.loop.epoch_ms();
   const std::expected<ExpiryWish, Rejection> wish = parse_expiry(text, now_ms);
   if (!wish) co_return std::unexpected(wish.error());
-  const std::optional<io::EpochMs> at = expires_at(*wish, services.config, now_ms);
-  const Result<bool> changed = co_await services.catalogue.set_expiry(services.loop, token, at, now_ms);
+  io::EpochMs at = wish->at.value_or(INT64_MAX);
+  if (wish->after) at = now_ms + wish->after->count();
+  const io::EpochMs longest = services.config.max_expiry.count();
+  if (longest > 0) at = std::min(at, link.created_at_ms + longest);
+  const Result<bool> changed = co_await services.catalogue.set_expiry(services.loop, link.token, at, now_ms);
   if (!changed) {
     services.loop.log().error(fmt::format("an expiry cannot be changed: {}", io::describe(changed.error())));
     co_return std::unexpected(rejection_for(changed.error()));
   }
   if (!*changed) co_return std::unexpected(errors::kNotFound);
-  co_return std::expected<void, Rejection>{};
+  co_return at;
 }
 
 }  // namespace
@@ -176,33 +169,30 @@ Task<Result<>> handle_delete_url(const Services& services, const Exchange& excha
 }
 
 Task<Result<>> handle_link_form(const Services& services, const Exchange& exchange, std::string_view token) {
+  if (exchange.body.length().value_or(0) > kMostFormBytes) co_return co_await refuse(exchange, errors::kBadLinkForm);
   const Result<std::optional<std::string>> text = co_await read_small_body(exchange.body);
-  if (!text && exchange.body.rejection()) {
-    exchange.response.close_after();
-    co_return co_await refuse(exchange, *exchange.body.rejection());
-  }
-  if (!text) co_return std::unexpected(text.error());
+  if (!text) co_return co_await answer_broken_body(exchange, text.error());
   if (!*text) exchange.response.close_after();
   const std::optional<Form> form = *text ? parse_form(exchange.request, **text) : std::nullopt;
-  if (!form) co_return co_await refuse(exchange, errors::kBadForm);
+  if (!form) co_return co_await refuse(exchange, errors::kBadLinkForm);
 
   const auto secret = form->find("token");
   const std::optional<std::string> given =
       secret == form->end() ? std::nullopt : std::optional<std::string>(secret->second);
-  const auto expires = form->find("expires");
-  std::expected<void, Rejection> done;
   if (form->contains("delete")) {
-    done = co_await remove_link(services, token, given);
-  } else if (expires == form->end()) {
-    done = std::unexpected(errors::kNoAction);
-  } else {
-    const std::expected<db::Link, Rejection> link = co_await find_link(services, token);
-    if (!link) co_return co_await refuse(exchange, link.error());
-    if (!given) co_return co_await refuse(exchange, errors::kNoDeleteToken);
-    if (!knows_secret(*link, *given)) co_return co_await refuse(exchange, errors::kForbidden);
-    done = co_await change_expiry(services, token, expires->second);
+    const std::expected<void, Rejection> removed = co_await remove_link(services, token, given);
+    if (!removed) co_return co_await refuse(exchange, removed.error());
+    co_return co_await send_empty(exchange, 200);
   }
-  if (!done) co_return co_await refuse(exchange, done.error());
+  const auto expires = form->find("expires");
+  if (expires == form->end()) co_return co_await refuse(exchange, errors::kNoAction);
+  const std::expected<db::Link, Rejection> link = co_await find_link(services, token);
+  if (!link) co_return co_await refuse(exchange, link.error());
+  if (!given) co_return co_await refuse(exchange, errors::kNoDeleteToken);
+  if (!knows_secret(*link, *given)) co_return co_await refuse(exchange, errors::kForbidden);
+  const std::expected<io::EpochMs, Rejection> at = co_await change_expiry(services, *link, expires->second);
+  if (!at) co_return co_await refuse(exchange, at.error());
+  exchange.response.add_field("X-Expires", std::to_string(*at));
   co_return co_await send_empty(exchange, 200);
 }
 

@@ -16,8 +16,8 @@ namespace {
 using io::Result;
 using io::Task;
 
-// All values that are not files, together.
-constexpr std::size_t kMostFieldBytes = 64 * kKiB;
+// The value of an option.
+constexpr std::size_t kMostFieldBytes = 256;
 // What may stand behind content in a buffer that is handed on as it is: the begin of a delimiter and a little more.
 constexpr std::size_t kMostTail = 128;
 
@@ -32,7 +32,7 @@ std::vector<proto::DigestAlgorithm> algorithms_of(const std::vector<proto::Diges
 MultipartUpload::MultipartUpload(const Services& services, std::string boundary, const DigestPlan& digests,
                                  OptionCollector& options)
     : services_(services),
-      parser_(std::move(boundary)),
+      parser_(std::move(boundary), proto::MultipartLimits{.parts = kMostParts}),
       expected_of_body_(digests.expected),
       body_digest_(services.loop, services.digest_lane, algorithms_of(digests.expected)),
       options_(options) {
@@ -90,10 +90,10 @@ Task<AppendEnd> MultipartUpload::take(io::Buffer buffer, std::size_t bytes) {
 
 Task<AppendEnd> MultipartUpload::take_content(Bytes content) {
   if (!file_) {
-    field_bytes_ += content.size();
-    if (field_bytes_ > kMostFieldBytes) co_return AppendEnd::refused(errors::kBadForm);
+    // Other fields pass by.
+    if (!OptionCollector::is_option(parser_.part().name)) co_return AppendEnd{};
     field_ += as_text(content);
-    co_return AppendEnd{};
+    co_return field_.size() > kMostFieldBytes ? AppendEnd::refused(errors::kLongField) : AppendEnd{};
   }
   if (exceeds_limit(content.size())) co_return AppendEnd::refused(errors::kSizeLimit);
   const Result<> written = co_await file_->writer().write(content);

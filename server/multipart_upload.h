@@ -15,6 +15,9 @@
 
 namespace ringdrop::server {
 
+// Files and fields of one form: each finished file is remembered until the form ends.
+inline constexpr std::size_t kMostParts = 64;
+
 class MultipartUpload final : public BodySink {
  public:
   // `digests.compute` is for each file; `digests.expected` are of the whole body, as the fields say. All that is passed
@@ -48,8 +51,7 @@ class MultipartUpload final : public BodySink {
   OptionCollector& options_;
   std::unique_ptr<IncomingFile> file_;  // of the part that is being received
   FileMeta meta_;
-  std::string field_;  // the value of a part that is no file
-  std::size_t field_bytes_ = 0;
+  std::string field_;  // the value of a part that is an option
   std::vector<StoredFile> files_;
 };
 

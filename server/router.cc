@@ -21,6 +21,7 @@ struct Shape {
   std::string_view allow{};  // empty: not a shape of ours, all is 404
   std::string_view token{};
   std::string_view secret{};
+  bool only_upload = false;
 };
 
 struct FixedPath {
@@ -44,7 +45,8 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
     for (const FixedPath& path : kFixedPaths) {
       if (first == path.segment) return {.get = path.get, .put = Kind::upload, .allow = "GET, HEAD, PUT, OPTIONS"};
     }
-    if (!db::is_link_token(first)) return {.put = Kind::upload};
+    // Nothing is there to be read, and a 405 would say that there is; but a script's preflight asks.
+    if (!db::is_link_token(first)) return {.put = Kind::upload, .allow = "PUT, OPTIONS", .only_upload = true};
     return {.get = Kind::download,
             .put = Kind::upload,
             .post = Kind::link_form,
@@ -56,7 +58,14 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
     return {.get = Kind::link_info, .allow = "GET, HEAD, OPTIONS", .token = segments[2]};
   }
   if (!db::is_link_token(first)) return {};
-  if (segments.size() == 2) return {.get = Kind::download, .allow = "GET, HEAD, OPTIONS", .token = first};
+  // The URL that was handed out: what goes with the token goes with it, too.
+  if (segments.size() == 2) {
+    return {.get = Kind::download,
+            .post = Kind::link_form,
+            .delete_ = Kind::remove,
+            .allow = "DELETE, GET, HEAD, POST, OPTIONS",
+            .token = first};
+  }
   if (segments.size() == 3 && db::is_link_token(segments[2])) {
     // A GET never deletes: links are prefetched.
     return {.delete_ = Kind::remove_url, .allow = "DELETE, OPTIONS", .token = first, .secret = segments[2]};
@@ -101,7 +110,7 @@ Route route(const proto::RequestHead& request) {
            .token = shape.token,
            .secret = shape.secret,
            .allow = shape.allow};
-  if (to.kind == Kind::not_found && !shape.allow.empty()) to.kind = Kind::not_allowed;
+  if (to.kind == Kind::not_found && !shape.allow.empty() && !shape.only_upload) to.kind = Kind::not_allowed;
   return to;
 }
 

@@ -19,9 +19,9 @@ struct Route {
     post,        // POST /
     download,    // GET, HEAD /{token}[/{name}]: `token`
     link_info,   // GET, HEAD /api/links/{token}
-    remove,      // DELETE /{token}
+    remove,      // DELETE /{token}[/{name}]
     remove_url,  // DELETE /{token}/{name}/{delete token}: `token`, `secret`
-    link_form,   // POST /{token}
+    link_form,   // POST /{token}[/{name}]
     options,     // OPTIONS of a known shape: `allow`
     not_found,
     not_allowed,  // 405: `allow`

@@ -121,7 +121,7 @@ class Process {
         loops_(std::move(loops)),
         loop_(*loops_.front()),
         max_connections_(max_connections),
-        digests_("digest", static_cast<unsigned>(loops_.size()), max_connections),
+        digests_("digest", static_cast<unsigned>(loops_.size()), 2 * max_connections),
         life_(loop_),
         space_(config.durability == Durability::full ? storage::Durability::full : storage::Durability::process,
                config.min_free_bytes),
@@ -155,7 +155,7 @@ class Process {
   io::EventLoop& loop_;
   const std::size_t max_connections_;
   std::stop_source stop_;
-  io::WorkerLane digests_;  // a connection has at most one job there
+  io::WorkerLane digests_;  // a connection has at most two jobs there
   io::WaitList life_;       // of the server, which ends by `stop_` alone
   storage::BlobSpace space_;
   int exit_code_ = kExitFailure;

@@ -59,6 +59,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
                            .space = space,
                            .catalogue = catalogue,
                            .digest_lane = digest_lane,
+                           .running_downloads = running_downloads_,
                            .uploads = uploads_,
                            .own_host = own_host_,
                            .loops = loops};
@@ -135,7 +136,7 @@ Task<> Server::sweep_for_ever() {
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
-    const Result<bool> more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_);
+    const Result<bool> more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
   }

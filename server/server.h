@@ -57,6 +57,7 @@ class Server {
   std::vector<std::unique_ptr<http::Acceptor>> acceptors_;
   std::vector<io::Address> addresses_;
   std::string own_host_;
+  RunningDownloads running_downloads_;
   UploadRegistry uploads_;
   std::stop_source failure_;
   io::WaitList pause_;

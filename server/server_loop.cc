@@ -27,6 +27,7 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .catalogue = shared_.catalogue,
                           .digest_lane = shared_.digest_lane,
                           .download_counts = download_counts_,
+                          .running_downloads = shared_.running_downloads,
                           .uploads = shared_.uploads,
                           .all_loops = shared_.loops};
   application_.emplace(services, shared_.own_host);
@@ -75,6 +76,10 @@ io::Task<> ServerLoop::upkeep() {
 }
 
 io::Task<> ServerLoop::write_download_counts() {
+  for (const DownloadCounts::Unsettled& one : download_counts_.take_unsettled()) {
+    const io::Result<> settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
+    if (!settled) download_counts_.add_unsettled(one.token, one.completed);
+  }
   const std::vector<db::DownloadCount> counts = download_counts_.take();
   if (counts.empty() || shared_.catalogue.failed()) co_return;
   const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, counts);

@@ -26,6 +26,7 @@ struct SharedParts {
   storage::BlobSpace& space;
   db::Catalogue& catalogue;
   io::Lane& digest_lane;
+  RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   const std::string& own_host;
   std::span<io::EventLoop* const> loops;

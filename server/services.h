@@ -10,6 +10,7 @@
 #include "io/worker.h"
 #include "server/config.h"
 #include "server/download_counts.h"
+#include "server/running_downloads.h"
 #include "server/upload_registry.h"
 #include "storage/blob_store.h"
 
@@ -23,6 +24,7 @@ struct Services {
   db::Catalogue& catalogue;
   io::Lane& digest_lane;
   DownloadCounts& download_counts;
+  RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   std::span<io::EventLoop* const> all_loops;
 };

@@ -9,6 +9,10 @@
 namespace ringdrop::server {
 namespace {
 
+// A proxy takes heads of 4 KiB (nginx's default buffer), and answers 502 to a larger one: of many files only the JSON
+// tells everything.
+constexpr std::size_t kMostFieldBytes = 3 * kKiB;
+
 std::string as_json(const std::string& base_url, const std::vector<CreatedLink>& all) {
   std::vector<proto::UploadedFile> files;
   for (const CreatedLink& created : all) {
@@ -29,6 +33,25 @@ std::string as_text(const std::string& base_url, const std::vector<CreatedLink>&
   std::string text;
   for (const CreatedLink& created : all) text += link_url(base_url, created.link) + "\n";
   return text;
+}
+
+// One of each a file, in order: what transfer.sh and 0x0.st clients look for.
+proto::Fields fields_of_each(const std::string& base_url, const std::vector<CreatedLink>& all) {
+  proto::Fields fields;
+  for (const CreatedLink& one : all) {
+    fields.add("X-Url-Delete", delete_url(base_url, one));
+    fields.add("X-Token", one.delete_token);
+    if (one.link.expires_at_ms) fields.add("X-Expires", std::to_string(*one.link.expires_at_ms));
+    const std::vector<proto::Digest> digests = digests_of(one.link);
+    if (!digests.empty()) fields.add("Repr-Digest", proto::format_digest_field(digests));
+  }
+  return fields;
+}
+
+std::size_t size_of(const proto::Fields& fields) {
+  std::size_t bytes = 0;
+  for (const proto::Field& field : fields) bytes += field.name.size() + field.value.size() + 4;
+  return bytes;
 }
 
 }  // namespace
@@ -58,13 +81,9 @@ io::Task<io::Result<>> answer_created(const Exchange& exchange, const std::vecto
   head.fields.add("Content-Type", json ? "application/json" : "text/plain; charset=utf-8");
   head.fields.add("X-Content-Type-Options", "nosniff");
   head.fields.add("Cache-Control", "no-store");
-  // One of each a file, in order: what transfer.sh and 0x0.st clients look for.
-  for (const CreatedLink& one : created) {
-    head.fields.add("X-Url-Delete", delete_url(exchange.base_url, one));
-    head.fields.add("X-Token", one.delete_token);
-    if (one.link.expires_at_ms) head.fields.add("X-Expires", std::to_string(*one.link.expires_at_ms));
-    const std::vector<proto::Digest> digests = digests_of(one.link);
-    if (!digests.empty()) head.fields.add("Repr-Digest", proto::format_digest_field(digests));
+  const proto::Fields each = fields_of_each(exchange.base_url, created);
+  if (size_of(each) <= kMostFieldBytes) {
+    for (const proto::Field& field : each) head.fields.add(field.name, field.value);
   }
   const std::string body = json ? as_json(exchange.base_url, created) : as_text(exchange.base_url, created);
   co_return co_await exchange.response.send(head, body);

@@ -29,6 +29,9 @@ using io::Result;
 using io::Task;
 using proto::Rejection;
 
+// A form may be larger than its files by its delimiters and heads.
+constexpr uint64_t kPartOverhead = 16 * kKiB;
+
 // What the head asks for beyond its body.
 struct Wishes {
   OptionCollector options;
@@ -39,6 +42,7 @@ struct Wishes {
 std::expected<Wishes, Rejection> read_head(const Services& services, const Exchange& exchange) {
   const proto::RequestHead& request = exchange.request;
   if (!may_upload(services.config, request)) return std::unexpected(errors::kUnauthorized);
+  if (request.fields.count("Content-Type") > 1) return std::unexpected(errors::kTwoContentTypes);
   if (request.fields.count("Content-Range") > 0) return std::unexpected(errors::kContentRange);  // RFC 9110 14.5
   Wishes wishes;
   const std::optional<Rejection> refused = wishes.options.add_head(request);
@@ -74,23 +78,13 @@ std::expected<std::string, Rejection> name_of(const proto::RequestHead& request,
 
 // An answer that stands while the client may still be sending: the connection ends behind it.
 Task<Result<>> answer_broken(const Services& services, const AppendEnd& end, const Exchange& exchange) {
+  if (end.kind == AppendEnd::Kind::client_broke) co_return co_await answer_broken_body(exchange, end.error);
   exchange.response.close_after();
   Rejection why = end.why;
   if (end.kind == AppendEnd::Kind::store_failed) {
     services.loop.log().error(
         fmt::format("an upload failed after {} bytes: {}", exchange.body.bytes_read(), io::describe(end.error)));
     why = rejection_for(end.error);
-  }
-  if (end.kind == AppendEnd::Kind::client_broke) {
-    if (end.error.code == io::Errc::timed_out) {
-      why = errors::kStalled;
-    } else if (end.error.code == io::Errc::exhausted) {
-      why = errors::kBusy;
-    } else if (exchange.body.rejection()) {
-      why = *exchange.body.rejection();
-    } else {
-      co_return std::unexpected(end.error);
-    }
   }
   co_return co_await send_rejection(why, exchange);
 }
@@ -103,11 +97,11 @@ Task<Result<>> publish_and_answer(const Services& services, const Exchange& exch
   co_return co_await answer_created(exchange, *created);
 }
 
-Task<Result<>> handle_form(const Services& services, const Exchange& exchange, const proto::MediaType& type,
-                           Wishes wishes) {
-  const std::string boundary(type.parameter("boundary").value_or(""));
-  if (!proto::is_valid_boundary(boundary)) co_return co_await send_rejection(errors::kBadBoundary, exchange);
-  MultipartUpload form(services, boundary, wishes.digests, wishes.options);
+Task<Result<>> handle_form(const Services& services, const Exchange& exchange, Wishes wishes) {
+  const std::string_view type = exchange.request.fields.find("Content-Type").value_or("");
+  std::optional<std::string> boundary = proto::form_boundary(type);
+  if (!boundary) co_return co_await send_rejection(errors::kBadBoundary, exchange);
+  MultipartUpload form(services, std::move(*boundary), wishes.digests, wishes.options);
   AppendEnd end = co_await append_body(services, exchange.body, form, exchange.stop);
   if (end.kind == AppendEnd::Kind::whole) end = form.finish();
   const auto options = wishes.options.parse(services.loop.epoch_ms());
@@ -155,11 +149,17 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
 }
 
 Task<Result<>> handle_post(const Services& services, const Exchange& exchange) {
-  const auto type = proto::parse_media_type(exchange.request.fields.find("Content-Type").value_or(""));
-  if (!type || type->type != "multipart/form-data") co_return co_await handle_upload(services, exchange, {});
+  const std::string_view type = exchange.request.fields.find("Content-Type").value_or("");
+  if (!proto::is_form_data(type)) co_return co_await handle_upload(services, exchange, {});
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
-  co_return co_await handle_form(services, exchange, *type, std::move(*wishes));
+  const uint64_t length = exchange.body.length().value_or(0);
+  // How many files share it nobody knows yet.
+  if (length / kMostParts > services.config.max_upload_bytes + kPartOverhead)
+    co_return co_await refuse(exchange, errors::kSizeLimit);
+  const Result<> room = co_await services.blobs.check_room(length);
+  if (!room) co_return co_await refuse(exchange, rejection_for(room.error()));
+  co_return co_await handle_form(services, exchange, std::move(*wishes));
 }
 
 }  // namespace ringdrop::server

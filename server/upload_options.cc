@@ -21,11 +21,12 @@ using std::chrono::milliseconds;
 struct Option {
   std::string_view parameter;  // of a query or form
   std::string_view field;      // of the head
+  Rejection conflict;
 };
 constexpr std::array kOptions{
-    Option{"max_downloads", "Max-Downloads"},
-    Option{"max_days", "Max-Days"},
-    Option{"expires", "Expires-In"},
+    Option{"max_downloads", "Max-Downloads", errors::kMaxDownloadsConflict},
+    Option{"max_days", "Max-Days", errors::kMaxDaysConflict},
+    Option{"expires", "Expires-In", errors::kExpiryConflict},
 };
 
 constexpr uint64_t kMostDownloads = 1'000'000'000;
@@ -52,8 +53,12 @@ std::optional<Rejection> OptionCollector::add(std::string_view name, std::string
   const auto option = std::ranges::find(kOptions, name, &Option::parameter);
   if (option == kOptions.end()) return std::nullopt;
   const auto [place, is_new] = values_.emplace(std::string(name), std::string(value));
-  if (!is_new && place->second != value) return errors::kOptionConflict;
+  if (!is_new && place->second != value) return option->conflict;
   return std::nullopt;
+}
+
+bool OptionCollector::is_option(std::string_view name) {
+  return std::ranges::find(kOptions, name, &Option::parameter) != kOptions.end();
 }
 
 std::optional<Rejection> OptionCollector::add_head(const proto::RequestHead& request) {
@@ -102,9 +107,8 @@ std::expected<ExpiryWish, Rejection> parse_expiry(std::string_view text, io::Epo
   ExpiryWish wish;
   if (const std::optional<uint64_t> number = parse_number(text)) {
     if (*number > kFirstEpochMs) {
-      if (*number > uint64_t{INT64_MAX} || static_cast<io::EpochMs>(*number) <= now_ms) {
-        return std::unexpected(errors::kBadExpiry);
-      }
+      const uint64_t latest = static_cast<uint64_t>(now_ms) + kMostHours * 3'600'000;
+      if (*number <= static_cast<uint64_t>(now_ms) || *number > latest) return std::unexpected(errors::kBadExpiry);
       wish.at = static_cast<io::EpochMs>(*number);
       return wish;
     }

@@ -36,6 +36,8 @@ class OptionCollector {
   std::optional<proto::Rejection> add_head(const proto::RequestHead& request);
   // A form field or query parameter; of a name that is no option: ignored. 400 option_conflict.
   std::optional<proto::Rejection> add(std::string_view name, std::string_view value);
+  // Whether a form field of that name says anything.
+  static bool is_option(std::string_view name);
   // 400 bad_max_downloads, bad_max_days, bad_expires; `now_ms`: a time that has passed is refused.
   std::expected<UploadOptions, proto::Rejection> parse(io::EpochMs now_ms) const;
   // The `name` of the query; "" without one.

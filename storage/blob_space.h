@@ -23,6 +23,13 @@ struct BlobSpace {
     return now > min_free_bytes ? now - min_free_bytes : 0;
   }
 
+  // So many bytes are being written that were not reserved; until the next look.
+  void take(uint64_t bytes) {
+    uint64_t now = free_bytes.load(std::memory_order_relaxed);
+    while (!free_bytes.compare_exchange_weak(now, now - (now < bytes ? now : bytes), std::memory_order_relaxed)) {
+    }
+  }
+
   const Durability durability;
   const uint64_t min_free_bytes;  // below this much free space no upload begins
   std::atomic<uint32_t> next_directory{1};

@@ -278,26 +278,41 @@ Task<Result<>> BlobStore::remove(BlobId id) {
   co_return co_await blobs_.remove_file(path.c_str());
 }
 
-Task<Result<>> BlobStore::remove_durably(const std::vector<BlobId>& ids) {
-  std::size_t next = 0;
-  while (next < ids.size()) {
+Task<Result<std::vector<BlobId>>> BlobStore::remove_durably(const std::vector<BlobId>& ids) {
+  std::vector<BlobId> gone;
+  for (std::size_t next = 0; next < ids.size();) {
     const uint32_t number = ids[next].directory();
     const std::string name = directory_name(number);
     Result<io::OwnedFd> fd = co_await blobs_.open_directory(name.c_str());
-    if (!fd && fd.error().code != Errc::not_found) co_return std::unexpected(fd.error());
-    const bool there = fd.has_value();
-    std::optional<io::Directory> opened;
-    if (there) opened.emplace(loop_, std::move(*fd));
-    for (; next < ids.size() && ids[next].directory() == number; ++next) {
-      if (!there) continue;
-      const std::string file = ids[next].file_name();
-      const Result<> removed = co_await opened->remove_file(file.c_str());
-      if (!removed && removed.error().code != Errc::not_found) co_return removed;
+    const bool missing = !fd && fd.error().code == Errc::not_found;
+    if (!fd && !missing) {
+      loop_.log().warn(fmt::format("files in {} cannot be removed: {}", name, io::describe(fd.error())));
     }
-    if (!there) continue;
+    std::optional<io::Directory> opened;
+    if (fd) opened.emplace(loop_, std::move(*fd));
+    const std::size_t gone_before = gone.size();
+    for (; next < ids.size() && ids[next].directory() == number; ++next) {
+      if (opened) {
+        const std::string file = ids[next].file_name();
+        const Result<> removed = co_await opened->remove_file(file.c_str());
+        if (!removed && removed.error().code != Errc::not_found) {
+          loop_.log().warn(fmt::format("{}/{} cannot be removed: {}", name, file, io::describe(removed.error())));
+          continue;
+        }
+      }
+      if (opened || missing) gone.push_back(ids[next]);
+    }
+    if (!opened || gone.size() == gone_before) continue;
     const Result<> synced = co_await sync(*opened);
-    if (!synced) co_return synced;
+    if (!synced) co_return std::unexpected(synced.error());
   }
+  co_return std::move(gone);
+}
+
+Task<Result<>> BlobStore::check_room(uint64_t bytes) {
+  const Result<io::FileSystemStatus> looked = co_await file_system();
+  if (!looked) co_return std::unexpected(looked.error());
+  if (space_.bytes_above_floor() < bytes) co_return io::fail(Errc::no_space, "reserve");
   co_return Result<>{};
 }
 

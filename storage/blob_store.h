@@ -48,8 +48,11 @@ class BlobStore {
   BlobReader open_reader(std::vector<Extent> extents);
   // The row that names it is gone. not_found when the file is gone already.
   io::Task<io::Result<>> remove(BlobId id);
-  // The same for many, ascending; on success none of them is there any more, whatever crashes next.
-  io::Task<io::Result<>> remove_durably(const std::vector<BlobId>& ids);
+  // The same for many, ascending: those that are not there any more, whatever crashes next. What cannot be removed is
+  // logged and stays.
+  io::Task<io::Result<std::vector<BlobId>>> remove_durably(const std::vector<BlobId>& ids);
+  // Whether `bytes` more can be taken now. no_space, system.
+  io::Task<io::Result<>> check_room(uint64_t bytes);
 
   // Directories that may hold files without a row: what a crash has left, and what is being filled.
   io::Task<io::Result<std::vector<uint32_t>>> unsettled_directories();

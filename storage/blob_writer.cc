@@ -154,7 +154,24 @@ io::Task<io::Result<>> BlobWriter::open_direct() {
   co_return io::Result<>{};
 }
 
+// What was not reserved must leave the floor alone: counted down from the last look at the disk, and looked again when
+// that is used up.
+io::Task<io::Result<>> BlobWriter::find_room(std::size_t bytes, uint64_t end) {
+  if (end <= reserved_) co_return io::Result<>{};
+  if (space_.bytes_above_floor() < bytes) {
+    io::FileSystemStatus status;
+    const io::Result<> looked = co_await directory_->directory.file_system(status);
+    if (!looked) co_return looked;
+    space_.free_bytes.store(status.free_bytes, std::memory_order_relaxed);
+    if (space_.bytes_above_floor() < bytes) co_return io::fail(io::Errc::no_space, "write");
+  }
+  space_.take(bytes);
+  co_return io::Result<>{};
+}
+
 io::Task<io::Result<>> BlobWriter::write_buffered(Bytes bytes, uint64_t offset) {
+  const io::Result<> room = co_await find_room(bytes.size(), offset + bytes.size());
+  if (!room) co_return room;
   const io::Result<> written = co_await file_->write_all_at(bytes, offset);
   if (!written) co_return written;
   // What goes through the page cache in bulk must not pile up there: a slow upload, or no O_DIRECT.
@@ -217,6 +234,7 @@ io::Task<io::Result<>> BlobWriter::sync_entry() {
 io::Task<io::Result<Extent>> BlobWriter::commit() {
   io::Result<> done = co_await wait_for_write();
   co_await writes_.join();
+  observer_ = nullptr;
   if (done && reserved_ > appended_) done = co_await file_->truncate(appended_);
   if (done && space_.durability == Durability::full) done = co_await sync();
   // A sync of somebody else failed meanwhile: what the device says now is not to be believed.

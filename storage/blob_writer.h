@@ -97,6 +97,7 @@ class BlobWriter {
   io::Task<io::Result<>> write_buffered(Bytes bytes, uint64_t offset);
   io::Task<io::Result<>> open_direct();
   io::Task<io::Result<>> reserve_ahead(uint64_t end);
+  io::Task<io::Result<>> find_room(std::size_t bytes, uint64_t end);
   io::Task<io::Result<>> wait_for_write();
   io::Task<io::Result<>> sync();
   io::Task<> sync_directory(io::Result<>& result);

@@ -31,6 +31,7 @@ Checksums::Checksums(Checksums&&) noexcept = default;
 Checksums& Checksums::operator=(Checksums&&) noexcept = default;
 
 void Checksums::update(Bytes bytes) {
+  CHECK_THAT(state_ != nullptr);
   while (!bytes.empty()) {
     const std::size_t now = std::min<uint64_t>(bytes.size(), kChecksumSpan - in_span_);
     XXH3_128bits_update(state_->xxh.get(), bytes.data(), now);
@@ -51,6 +52,7 @@ void Checksums::end_span() {
 
 std::string Checksums::finish() {
   if (in_span_ > 0) end_span();
+  state_.reset();
   return std::move(finished_);
 }
 

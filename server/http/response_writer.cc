@@ -149,8 +149,28 @@ io::Task<io::Result<>> ResponseWriter::wait_writable() {
   }
 }
 
+io::Task<io::Result<>> ResponseWriter::wait_acknowledged() {
+  const io::Milliseconds longest{500};
+  io::Milliseconds pause{5};
+  io::WaitList pausing(loop_);
+  for (;;) {
+    const io::TimePoint stalled = stall_.begin_wait(loop_.now());
+    const io::Result<uint64_t> left = socket_.unacknowledged_bytes();
+    if (!left) co_return std::unexpected(left.error());
+    if (*left == 0) co_return io::Result<>{};
+    const io::Result<> waited = co_await pausing.wait(std::min(stalled, loop_.now() + pause), stop_);
+    stall_.waited(loop_.now());
+    if (!waited && waited.error().code == io::Errc::cancelled) co_return waited;
+    count_acknowledged();
+    if (stall_.expired()) co_return io::fail(io::Errc::timed_out, "send");
+    pause = std::min(pause * 2, longest);
+  }
+}
+
 void ResponseWriter::count_acknowledged() {
-  const uint64_t on_the_way = std::min(socket_.unacknowledged_bytes(), handed_over_bytes_);
+  const io::Result<uint64_t> unacknowledged = socket_.unacknowledged_bytes();
+  if (!unacknowledged) return;
+  const uint64_t on_the_way = std::min(*unacknowledged, handed_over_bytes_);
   const uint64_t acknowledged = std::max(handed_over_bytes_ - on_the_way, acknowledged_bytes_);
   stall_.moved(acknowledged - acknowledged_bytes_);
   acknowledged_bytes_ = acknowledged;

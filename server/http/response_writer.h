@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "io/task.h"
+#include "io/wait_list.h"
 #include "proto/http_message.h"
 #include "server/http/inbound.h"
 #include "server/http/limits.h"
@@ -62,6 +63,9 @@ class ResponseWriter {
   // for answers of known length.
   io::Task<io::Result<std::size_t>> write_some(Bytes bytes, io::Milliseconds patience);
   io::Task<io::Result<>> wait_writable();
+  // Until the peer has acknowledged all that was sent: only then has it arrived. closed: it never will. There is no
+  // event for it: looks again and again, less and less often.
+  io::Task<io::Result<>> wait_acknowledged();
   // The end of a streamed answer. Fewer bytes than announced: the connection will be closed, so that a short answer
   // never looks whole.
   io::Task<io::Result<>> finish();

@@ -93,6 +93,7 @@ struct SteppedCatalogue {
 };
 
 inline constexpr io::EpochMs kNow = 1'700'000'000'000;
+inline constexpr io::EpochMs kLater = kNow + 1'000;
 
 // A link of one small extent; different numbers give different tokens and files.
 inline db::Link make_link(uint64_t number) {
@@ -129,9 +130,17 @@ inline io::Task<> insert_into(db::Catalogue& catalogue, io::EventLoop& loop, con
   outcome.emplace(inserted);
 }
 
+// The way of a deleted link: it ends, then the sweeper removes it.
+inline io::Task<io::Result<bool>> end_and_remove(db::Catalogue& catalogue, io::EventLoop& loop, std::string token) {
+  const io::Result<bool> ended = co_await catalogue.set_expiry(loop, token, db::kEnded, kNow);
+  if (!ended) co_return ended;
+  co_return co_await catalogue.remove_ended(loop, token, kNow);
+}
+
+// Of a link that has ended by kLater.
 inline io::Task<> remove_from(db::Catalogue& catalogue, io::EventLoop& loop, std::string token,
                               std::optional<io::Result<>>& outcome) {
-  const io::Result<bool> removed = co_await catalogue.remove(loop, token);
+  const io::Result<bool> removed = co_await catalogue.remove_ended(loop, token, kLater);
   if (removed) {
     outcome.emplace();
   } else {

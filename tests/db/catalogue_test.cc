@@ -127,13 +127,13 @@ TEST_CASE_FIXTURE(Fixture, "removal takes all of the link and nothing else") {
   const Link other = test::make_link(1);
   REQUIRE(insert(large));
   REQUIRE(insert(other));
-  const auto removed = loop.run(catalogue.remove(loop.loop(), large.token));
+  const auto removed = loop.run(test::end_and_remove(catalogue, loop.loop(), large.token));
   REQUIRE(removed.has_value());
   CHECK(*removed);
   CHECK_FALSE(find(large.token).has_value());
   CHECK(test::same(*find(other.token), other));
   CHECK(*loop.run(catalogue.files_between(loop.loop(), 0, UINT64_MAX)) == std::vector<uint64_t>{1});
-  const auto again = loop.run(catalogue.remove(loop.loop(), large.token));
+  const auto again = loop.run(test::end_and_remove(catalogue, loop.loop(), large.token));
   REQUIRE(again.has_value());
   CHECK_FALSE(*again);
 }
@@ -175,7 +175,7 @@ TEST_CASE_FIXTURE(Fixture, "a link whose extents do not add up is corrupt, and c
     const auto found = loop.run(catalogue.find(loop.loop(), token, test::kNow));
     REQUIRE_FALSE(found.has_value());
     CHECK(found.error().code == io::Errc::corrupt);
-    const auto removed = loop.run(catalogue.remove(loop.loop(), token));
+    const auto removed = loop.run(test::end_and_remove(catalogue, loop.loop(), token));
     REQUIRE(removed.has_value());
     CHECK(*removed);
     CHECK_FALSE(find(token).has_value());

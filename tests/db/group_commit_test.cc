@@ -150,7 +150,7 @@ io::Task<> use_catalogue(Catalogue& catalogue, io::EventLoop& loop, uint64_t fir
     const io::Result<bool> checkpointed = co_await catalogue.checkpoint_if_due(loop);
     CHECK(checkpointed.has_value());
     if (i % 2 == 0) continue;
-    const auto removed = co_await catalogue.remove(loop, link.token);
+    const auto removed = co_await test::end_and_remove(catalogue, loop, link.token);
     CHECK((removed.has_value() && *removed));
   }
 }

@@ -35,7 +35,7 @@ struct Fixture {
     return *found;
   }
   bool take(const std::string& token) {
-    const auto taken = loop.run(catalogue().take_download(loop.loop(), token, kNow));
+    const auto taken = loop.run(catalogue().take_download(loop.loop(), token));
     REQUIRE(taken);
     return *taken;
   }
@@ -141,13 +141,36 @@ TEST_CASE_FIXTURE(Fixture, "the files of a removed link are garbage until they a
   insert(link);
   insert(test::make_link(8));
   CHECK(garbage().empty());
-  REQUIRE(loop.run(catalogue().remove(loop.loop(), link.token)));
+  REQUIRE(loop.run(test::end_and_remove(catalogue(), loop.loop(), link.token)));
   open();
   CHECK(garbage() == Files{7, 9});
   CHECK(garbage(1) == Files{7});
   REQUIRE(loop.run(catalogue().forget_garbage(loop.loop(), {7})));
   CHECK(garbage() == Files{9});
   CHECK(*loop.run(catalogue().files_between(loop.loop(), 0, 100)) == Files{8});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a download that runs when its link expires finishes, and the link stays until then") {
+  Link link = limited(1, 2);
+  link.expires_at_ms = kNow + 10;
+  insert(link);
+  CHECK(take(link.token));
+  const io::EpochMs later = kNow + 10;
+  CHECK(ended(later).empty());
+  CHECK_FALSE(*loop.run(catalogue().remove_ended(loop.loop(), link.token, later)));
+  CHECK(take(link.token));  // one that was let in before, too
+  CHECK_FALSE(take(link.token));
+  settle(link.token, true);
+  settle(link.token, false);
+  CHECK(ended(later) == Tokens{link.token});
+  CHECK(*loop.run(catalogue().remove_ended(loop.loop(), link.token, later)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what has not ended is not removed, whoever thought so") {
+  const Link link = test::make_link(1);
+  insert(link);
+  CHECK_FALSE(*loop.run(catalogue().remove_ended(loop.loop(), link.token, kNow)));
+  CHECK(find(link.token).has_value());
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is listed is bounded") {

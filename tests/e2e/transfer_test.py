@@ -373,11 +373,11 @@ class Refusals(EndToEnd):
         server = self.server()
         token = "/" + "A" * 22
         for method, path, allow in (
-                ("DELETE", "/", "GET, HEAD, PUT, OPTIONS"),
-                ("PATCH", "/", "GET, HEAD, PUT, OPTIONS"),
-                ("PATCH", token, "GET, HEAD, PUT, OPTIONS"),
-                ("PUT", token + "/x", "GET, HEAD, OPTIONS"),
-                ("PATCH", token + "/x", "GET, HEAD, OPTIONS"),
+                ("DELETE", "/", "GET, HEAD, POST, PUT, OPTIONS"),
+                ("PATCH", "/", "GET, HEAD, POST, PUT, OPTIONS"),
+                ("PATCH", token, "DELETE, GET, HEAD, POST, PUT, OPTIONS"),
+                ("PUT", token + "/x", "DELETE, GET, HEAD, POST, OPTIONS"),
+                ("PATCH", token + "/x", "DELETE, GET, HEAD, POST, OPTIONS"),
                 ("DELETE", "/healthz", "GET, HEAD, PUT, OPTIONS"),
         ):
             with self.subTest(method=method, path=path):

@@ -18,10 +18,11 @@ TEST_CASE("without a name there is the bare type") {
   CHECK(format_content_disposition(Disposition::inline_, "") == "inline");
 }
 
-TEST_CASE("a plain ASCII name is quoted and nothing else") {
-  CHECK(attachment("a b.txt") == "attachment; filename=\"a b.txt\"");
-  CHECK(attachment("it's; a=b, c") == "attachment; filename=\"it's; a=b, c\"");
-  CHECK(format_content_disposition(Disposition::inline_, "a") == "inline; filename=\"a\"");
+TEST_CASE("a plain ASCII name stands in both forms") {
+  CHECK(attachment("a b.txt") == "attachment; filename=\"a b.txt\"; filename*=UTF-8''a%20b.txt");
+  CHECK(attachment("it's; a=b, c") ==
+        "attachment; filename=\"it's; a=b, c\"; filename*=UTF-8''it%27s%3B%20a%3Db%2C%20c");
+  CHECK(format_content_disposition(Disposition::inline_, "a") == "inline; filename=\"a\"; filename*=UTF-8''a");
 }
 
 TEST_CASE("a name beyond ASCII comes twice, for old clients and as it is") {

@@ -498,4 +498,21 @@ TEST_CASE("content comes out of the input itself, without a copy") {
   CHECK(static_cast<const void*>(step->content.data()) == body.data() + at);
 }
 
+TEST_CASE("a boundary is found also where a client left it unquoted, and never an invalid one") {
+  CHECK(form_boundary("multipart/form-data; boundary=abc") == "abc");
+  CHECK(form_boundary("multipart/form-data; boundary=\"a b\"") == "a b");
+  CHECK(form_boundary("Multipart/Form-Data; charset=utf-8; Boundary=----=_Part") == "----=_Part");
+  CHECK(form_boundary("multipart/form-data; boundary=a/b; x=y") == "a/b");
+  for (const char* const type :
+       {"multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=;",
+        "multipart/form-data; boundary=a@b", "multipart/form-data boundary=x"}) {
+    CAPTURE(type);
+    CHECK_FALSE(form_boundary(type).has_value());
+  }
+  CHECK(is_form_data("Multipart/Form-Data ; boundary=x"));
+  CHECK(is_form_data("multipart/form-data"));
+  CHECK_FALSE(is_form_data("multipart/form-data-x; boundary=x"));
+  CHECK_FALSE(is_form_data("text/plain"));
+}
+
 }  // namespace ringdrop::proto

@@ -45,11 +45,12 @@ TEST_CASE("requests are routed by shape and method, never by what exists") {
       {Method::get, token, Kind::download},
       {Method::head, token + "/any name", Kind::download},
       {Method::get, token + "/", Kind::download},
-      {Method::post, token + "/x", Kind::not_allowed},
+      {Method::post, token + "/x", Kind::link_form},
+      {Method::options, "/film.mkv", Kind::options},
       {Method::post, "/", Kind::post},
       {Method::post, token, Kind::link_form},
       {Method::delete_, token, Kind::remove},
-      {Method::delete_, token + "/x", Kind::not_allowed},
+      {Method::delete_, token + "/x", Kind::remove},
       {Method::delete_, token + "/x" + token, Kind::remove_url},
       {Method::get, token + "/x" + token, Kind::not_allowed},
       {Method::delete_, token + "/x/y", Kind::not_found},
@@ -89,7 +90,7 @@ TEST_CASE("an upload's name is the segment as sent, a download's token the first
 
 TEST_CASE("what is not allowed says what is") {
   const proto::RequestHead link = request(Method::patch, std::string(kToken) + "/x");
-  CHECK(route(link).allow == "GET, HEAD, OPTIONS");
+  CHECK(route(link).allow == "DELETE, GET, HEAD, POST, OPTIONS");
   const proto::RequestHead root = request(Method::patch, "/");
   CHECK(route(root).allow == "GET, HEAD, POST, PUT, OPTIONS");
   const proto::RequestHead remove = request(Method::delete_, std::string(kToken) + "/x" + kToken);

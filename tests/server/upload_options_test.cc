@@ -204,6 +204,14 @@ TEST_CASE("an expiry is a duration, a number of hours, or a time in milliseconds
   }
 }
 
+TEST_CASE("a number is a time only above 1650460320000, the first millisecond that 0x0.st takes for one") {
+  constexpr io::EpochMs kLongAgo = 1'000'000'000'000;
+  CHECK(code_of(parse_expiry("1650460320000", kLongAgo)) == "bad_expires");
+  const auto wish = parse_expiry("1650460320001", kLongAgo);
+  REQUIRE(wish.has_value());
+  CHECK(wish->at == 1'650'460'320'001);
+}
+
 TEST_CASE("an expiry that is none, not one to come, or later than a hundred years from now is refused") {
   for (const std::string_view text : {"",
                                       "0",

@@ -47,7 +47,7 @@ io::Result<int> SimRing::listen(const io::Address& address) {
   return world_.listen(address);
 }
 
-uint64_t SimRing::unacknowledged_bytes(int fd) {
+io::Result<uint64_t> SimRing::unacknowledged_bytes(int fd) {
   return world_.unacknowledged_bytes(fd);
 }
 

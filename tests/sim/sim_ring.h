@@ -25,7 +25,7 @@ class SimRing final : public io::Ring {
   void random(MutableBytes out) override;
   io::Result<int> listen(const io::Address& address) override;
   io::Address local_address(int fd) override;
-  uint64_t unacknowledged_bytes(int fd) override;
+  io::Result<uint64_t> unacknowledged_bytes(int fd) override;
   // Every other slab, so that both paths are walked.
   bool register_memory(unsigned slot, MutableBytes) override { return slot % 2 == 0; }
 

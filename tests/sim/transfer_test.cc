@@ -33,7 +33,7 @@ TEST_CASE("what was uploaded comes back, whatever its size and framing") {
       REQUIRE(found);
       CHECK(found->status == 200);
       CHECK(found->body == content);
-      CHECK(found->fields.at("content-disposition") == "attachment; filename=\"a b.bin\"");
+      CHECK(found->fields.at("content-disposition") == "attachment; filename=\"a b.bin\"; filename*=UTF-8''a%20b.bin");
       server.stop();
     }
   }

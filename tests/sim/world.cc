@@ -202,9 +202,11 @@ io::Address World::local_address(int fd) {
   return listener ? (*listener)->address : io::Address();
 }
 
-uint64_t World::unacknowledged_bytes(int fd) {
+io::Result<uint64_t> World::unacknowledged_bytes(int fd) {
   const SimSocket* const socket = socket_of(fd);
-  const auto peer = socket ? socket->peer.lock() : nullptr;
+  CHECK_THAT(socket != nullptr);
+  if (socket->reset) return io::fail(io::Errc::closed, "send");
+  const auto peer = socket->peer.lock();
   return peer ? peer->inbox.size() : 0;
 }
 

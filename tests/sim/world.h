@@ -105,7 +105,7 @@ class World {
   void close(int fd);
   io::Result<int> listen(const io::Address& address);
   io::Address local_address(int fd);
-  uint64_t unacknowledged_bytes(int fd);
+  io::Result<uint64_t> unacknowledged_bytes(int fd);
 
   // Whether the operation can make progress, and the progress: a result when it is done.
   bool can_progress(const InFlight& item);

@@ -1,0 +1,17 @@
+// Finding the link that a request names.
+#pragma once
+
+#include <expected>
+#include <string_view>
+
+#include "db/link.h"
+#include "io/task.h"
+#include "proto/http_message.h"
+#include "server/services.h"
+
+namespace ringdrop::server {
+
+// The link, or how the request is refused: 404 for one that is unknown or has ended; what else fails is logged.
+io::Task<std::expected<db::Link, proto::Rejection>> find_link(const Services& services, std::string_view token);
+
+}  // namespace ringdrop::server

@@ -1,0 +1,191 @@
+// The bytes of an upload that has an id: what is on disk of it, appending to that, taking back what does not count. The
+// rest of UploadResource is in upload_resource.cc.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/http_error.h"
+#include "server/stream_digest.h"
+#include "server/upload_progress.h"
+#include "server/upload_resource.h"
+
+namespace ringdrop::server {
+namespace {
+
+using io::Result;
+using io::Task;
+
+std::vector<proto::DigestAlgorithm> algorithms_of(const std::vector<proto::Digester>& digesters) {
+  std::vector<proto::DigestAlgorithm> algorithms;
+  for (const proto::Digester& digester : digesters) algorithms.push_back(digester.algorithm());
+  return algorithms;
+}
+
+// The bytes as they pass: into the digests of the whole, and into the one of this append.
+Task<> update_both(StreamDigest& whole, StreamDigest* append, Bytes bytes) {
+  if (!whole.empty()) co_await whole.update(bytes);
+  if (append) co_await append->update(bytes);
+}
+
+}  // namespace
+
+// What is on disk of an open one. Its bytes are not looked at before somebody appends.
+Task<Result<>> UploadResource::load_bytes() {
+  const storage::BlobId file{row().file.value_or(0)};
+  std::optional<UploadProgress> saved = decode_progress(row().progress);
+  if (!saved) saved.emplace();
+  Result<uint64_t> size = co_await services_.blobs.durable_size(file);
+  if (!size) co_return std::unexpected(size.error());
+  if (saved->cut_to && *saved->cut_to < *size) {
+    const Result<> cut = co_await services_.blobs.cut(file, *saved->cut_to);
+    if (!cut) co_return cut;
+    size = *saved->cut_to;
+  }
+  parked_.offset_bytes = *size;
+  storage::Checksums checksums(std::move(saved->whole_spans));
+  if (checksums.bytes() > *size) checksums = storage::Checksums();
+  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums)});
+  parked_.expected = std::move(saved->expected);
+  const bool digests_fit = saved->digested_bytes <= *size;
+  parked_.digested_bytes = digests_fit ? saved->digested_bytes : 0;
+  for (const auto& [algorithm, state] : saved->digests) {
+    std::optional<proto::Digester> digester = proto::Digester::restore(algorithm, state);
+    if (!digester || !digests_fit) {
+      parked_.digested_bytes = 0;
+      digester.emplace(algorithm);
+    }
+    parked_.digesters.push_back(std::move(*digester));
+  }
+  co_return Result<>{};
+}
+
+// Reads what checksums and digests do not cover yet: after a crash, or a restart.
+Task<Result<>> UploadResource::catch_up() {
+  storage::Checksums& checksums = parked_.blob->checksums;
+  const uint64_t size = parked_.offset_bytes;
+  const bool digests = !parked_.digesters.empty();
+  uint64_t at = digests ? std::min(checksums.bytes(), parked_.digested_bytes) : checksums.bytes();
+  if (at >= size) {
+    parked_.digested_bytes = size;
+    co_return Result<>{};
+  }
+  storage::Extent extent;
+  extent.file = parked_.blob->file;
+  extent.length_bytes = size;
+  std::vector<storage::Extent> extents;
+  extents.push_back(std::move(extent));
+  storage::BlobReader reader = services_.blobs.open_reader(std::move(extents));
+  StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
+  parked_.digesters.clear();
+  while (at < size) {
+    const std::stop_token no_stop;
+    const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
+    Result<io::Buffer> buffer = co_await services_.pool.small(io::BufferPool::Use::upload, deadline, no_stop);
+    if (!buffer) co_return std::unexpected(buffer.error());
+    const MutableBytes room = buffer->bytes().first(std::min<uint64_t>(buffer->size(), size - at));
+    const Result<std::size_t> got = co_await reader.read_some_at(room, at, buffer->fixed_buffer());
+    if (!got) co_return std::unexpected(got.error());
+    const Bytes bytes = room.first(*got);
+    if (checksums.bytes() < at + *got) checksums.update(bytes.subspan(checksums.bytes() - at));
+    if (digests && parked_.digested_bytes < at + *got) {
+      co_await digest.update(bytes.subspan(parked_.digested_bytes - at));
+      parked_.digested_bytes = at + *got;
+    }
+    at += *got;
+  }
+  Result<std::vector<proto::Digester>> digesters = digest.take();
+  if (!digesters) co_return std::unexpected(digesters.error());
+  parked_.digesters = std::move(*digesters);
+  parked_.digested_bytes = size;
+  co_return Result<>{};
+}
+
+uint64_t UploadResource::limit_bytes() const {
+  return std::min(services_.config.max_upload_bytes, length().value_or(UINT64_MAX));
+}
+
+Task<AppendEnd> UploadResource::append(http::BodyReader& body, const std::stop_token& stop) {
+  co_return co_await append_with(body, nullptr, stop);
+}
+
+Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, const proto::Digest& expected,
+                                               const std::stop_token& stop) {
+  const uint64_t before = offset_bytes();
+  // From here on a crash leaves bytes that do not count: the catalogue knows it first.
+  parked_.cut_to = before;
+  const Result<> marked = co_await save();
+  if (!marked) co_return AppendEnd::store_failed(marked.error());
+  const std::vector<proto::DigestAlgorithm> algorithms{expected.algorithm};
+  StreamDigest checked(services_.loop, services_.digest_lane, algorithms);
+  AppendEnd end = co_await append_with(body, &checked, stop);
+  if (end.kind == AppendEnd::Kind::whole) {
+    const Result<std::vector<proto::Digest>> digests = checked.finish();
+    if (!digests) end = AppendEnd::store_failed(digests.error());
+    if (digests && digests->front() != expected) end = AppendEnd::refused(errors::kChecksumMismatch);
+  }
+  if (end.kind != AppendEnd::Kind::whole) {
+    const Result<> cut = co_await cut_back(before);
+    if (!cut) co_return AppendEnd::store_failed(cut.error());
+  }
+  parked_.cut_to.reset();
+  const Result<> saved = co_await save();
+  if (!saved) co_return AppendEnd::store_failed(saved.error());
+  co_return end;
+}
+
+Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest* checked,
+                                            const std::stop_token& stop) {
+  const Result<> caught_up = co_await catch_up();
+  if (!caught_up) co_return AppendEnd::store_failed(caught_up.error());
+  Result<std::unique_ptr<storage::BlobWriter>> writer =
+      co_await services_.blobs.reopen(std::move(*parked_.blob), length());
+  parked_.blob.reset();
+  if (!writer) co_return AppendEnd::store_failed(writer.error());
+  (*writer)->settle();  // its row is there
+
+  StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
+  parked_.digesters.clear();
+  if (!digest.empty() || checked) {
+    (*writer)->observe([&digest, checked](Bytes bytes) { return update_both(digest, checked, bytes); });
+  }
+  FileSink sink(**writer, limit_bytes());
+  AppendEnd end = co_await append_body(services_, body, sink, stop);
+
+  // Whatever ended it: what came is kept.
+  Result<storage::ParkedBlob> parked = co_await (*writer)->park();
+  Result<std::vector<proto::Digester>> digesters = digest.take();
+  if (!parked) {
+    services_.loop.log().error(fmt::format("an unfinished upload cannot be kept: {}", io::describe(parked.error())));
+    co_return AppendEnd::store_failed(parked.error());
+  }
+  parked_.offset_bytes = parked->checksums.bytes();
+  parked_.blob = std::move(*parked);
+  if (digesters) {
+    parked_.digesters = std::move(*digesters);
+    parked_.digested_bytes = parked_.offset_bytes;
+  } else {
+    // Some bytes were not hashed: all of them once more, when it matters.
+    for (const proto::DigestAlgorithm algorithm : digest.algorithms()) parked_.digesters.emplace_back(algorithm);
+    parked_.digested_bytes = 0;
+  }
+  co_return end;
+}
+
+Task<Result<>> UploadResource::cut_back(uint64_t offset) {
+  const storage::BlobId file{row().file.value_or(0)};
+  const Result<> cut = co_await services_.blobs.cut(file, offset);
+  if (!cut) co_return cut;
+  // What was computed covers bytes that are gone: from the last whole span on, and the digests, it is done again.
+  std::string spans = parked_.blob ? parked_.blob->checksums.whole_spans() : std::string();
+  spans.resize(std::min<std::size_t>(spans.size(), offset / storage::kChecksumSpan * storage::kChecksumBytes));
+  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans))});
+  parked_.offset_bytes = offset;
+  const std::vector<proto::DigestAlgorithm> algorithms = algorithms_of(parked_.digesters);
+  parked_.digesters.clear();
+  for (const proto::DigestAlgorithm algorithm : algorithms) parked_.digesters.emplace_back(algorithm);
+  parked_.digested_bytes = 0;
+  co_return Result<>{};
+}
+
+}  // namespace ringdrop::server
