@@ -273,9 +273,11 @@ class Display(DownloadCase):
              "image/svg")
 
     def assert_fenced(self, got):
-        for name, value in (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy",
-                                                                    "sandbox; default-src 'none'"),
-                            ("Cross-Origin-Resource-Policy", "same-origin"), ("Referrer-Policy", "no-referrer"),
+        policy = got.get("Content-Security-Policy").split("; ")
+        self.assertIn(policy[0], ("sandbox", "sandbox allow-same-origin"))
+        self.assertEqual(policy[1], "default-src 'none'")
+        self.assertFalse([rule for rule in policy if "script" in rule])
+        for name, value in (("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin"), ("Referrer-Policy", "no-referrer"),
                             ("X-Robots-Tag", "noindex"), ("Accept-Ranges", "bytes")):
             self.assertEqual(got.get(name), value)
         self.assertEqual(got.get("Cache-Control"), "no-cache")
