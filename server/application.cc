@@ -6,6 +6,7 @@
 #include "server/http_error.h"
 #include "server/link_handler.h"
 #include "server/metrics.h"
+#include "server/tus_handler.h"
 #include "server/upload_handler.h"
 
 namespace ringdrop::server {
@@ -27,6 +28,7 @@ Task<Result<>> send_options(const Services& services, const Exchange& exchange, 
   proto::ResponseHead head;
   head.status = 204;
   if (!answer_preflight(services.config, exchange.request, allow, head.fields)) head.fields.add("Allow", allow);
+  add_tus_discovery(services.config, head.fields);
   co_return co_await exchange.response.send(head, {});
 }
 
@@ -35,6 +37,28 @@ Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) 
   head.fields.add("Content-Type", "text/plain; version=0.0.4");
   const std::string text = format_metrics(services);
   co_return co_await exchange.response.send(head, text);
+}
+
+// The method that X-HTTP-Method-Override names instead of POST (tus 1.0.0); where PATCH and DELETE do not come through.
+proto::Method overridden(const proto::RequestHead& request) {
+  const std::string_view name = request.fields.find("X-HTTP-Method-Override").value_or("");
+  if (request.method != proto::Method::post) return request.method;
+  if (name == "PATCH") return proto::Method::patch;
+  if (name == "DELETE") return proto::Method::delete_;
+  if (name == "HEAD") return proto::Method::head;
+  return proto::Method::post;
+}
+
+Task<Result<>> handle_upload_of(const Services& services, const Exchange& exchange, std::string_view id) {
+  const proto::Method method = overridden(exchange.request);
+  const bool tus = exchange.request.fields.find("Tus-Resumable").has_value();
+  if (method == proto::Method::get || method == proto::Method::post) {
+    proto::Fields fields;
+    fields.add("Allow", "DELETE, HEAD, PATCH, OPTIONS");
+    co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
+  }
+  if (!tus) co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
+  co_return co_await handle_tus_upload(services, exchange, method, id);
 }
 
 Task<Result<>> send_not_allowed(const Exchange& exchange, std::string_view allow) {
@@ -86,6 +110,13 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
       co_return co_await handle_delete_url(services_, exchange, to.token, to.secret);
     case Route::Kind::link_form:
       co_return co_await handle_link_form(services_, exchange, to.token);
+    case Route::Kind::uploads:
+      if (!exchange.request.fields.find("Tus-Resumable")) {
+        co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
+      }
+      co_return co_await handle_tus_creation(services_, exchange);
+    case Route::Kind::upload_of:
+      co_return co_await handle_upload_of(services_, exchange, to.id);
     case Route::Kind::options:
       co_return co_await send_options(services_, exchange, to.allow);
     case Route::Kind::not_allowed:

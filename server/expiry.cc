@@ -1,6 +1,8 @@
 #include "server/expiry.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringdrop::server {
@@ -41,6 +43,47 @@ Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Cat
   const Result<> forgotten = co_await catalogue.forget_garbage(loop, forgettable);
   if (!forgotten) co_return std::unexpected(forgotten.error());
   co_return more || forgettable.size() == kFilesARound;
+}
+
+namespace {
+
+// One that is due, under its claim. What is parked knows better than the catalogue when it expires.
+Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry::Claim& claim,
+                            const Config& config) {
+  const io::EpochMs now_ms = loop.epoch_ms();
+  std::optional<ParkedUpload> parked = claim.take_parked();
+  if (parked && parked->row.expires_at_ms > now_ms) {
+    const Result<> saved = co_await catalogue.save_upload(loop, parked->row);
+    claim.release(std::move(parked));
+    co_return saved;
+  }
+  Result<std::optional<db::Upload>> found = co_await catalogue.find_upload(loop, claim.id_hash());
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found || (*found)->expires_at_ms > now_ms) co_return Result<>{};
+  db::Upload row = std::move(**found);
+  if (row.state != db::UploadState::open) co_return co_await catalogue.forget_upload(loop, claim.id_hash());
+  row.state = db::UploadState::expired;
+  row.expires_at_ms = now_ms + config.finished_upload_ttl.count();
+  db::UploadEnds change;
+  change.ends.push_back({std::move(row), db::FileFate::garbage});
+  co_return co_await catalogue.end_uploads(loop, change);
+}
+
+}  // namespace
+
+Task<Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
+                                 const Config& config) {
+  const Result<std::vector<std::string>> due = co_await catalogue.due_uploads(loop, loop.epoch_ms(), kLinksARound);
+  if (!due) co_return std::unexpected(due.error());
+  for (const std::string& id_hash : *due) {
+    // One that a request has at this moment is not idle: the next round looks again.
+    const std::stop_source nobody;
+    std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
+    if (!claim) continue;
+    const Result<> swept = co_await sweep_upload(loop, catalogue, *claim, config);
+    if (!swept) co_return std::unexpected(swept.error());
+  }
+  co_return due->size() == kLinksARound;
 }
 
 }  // namespace ringdrop::server

@@ -4,7 +4,9 @@
 #include "db/catalogue.h"
 #include "io/event_loop.h"
 #include "io/task.h"
+#include "server/config.h"
 #include "server/running_downloads.h"
+#include "server/upload_registry.h"
 #include "storage/blob_store.h"
 
 namespace ringdrop::server {
@@ -13,5 +15,10 @@ namespace ringdrop::server {
 // Errors of storage and catalogue: nothing is lost, the next round tries again.
 io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
                                  RunningDownloads& running);
+
+// Uploads that have an id: removes the bytes of those that have expired, forgets those that have ended long ago. true:
+// there may be more.
+io::Task<io::Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
+                                         const Config& config);
 
 }  // namespace ringdrop::server

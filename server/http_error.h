@@ -42,6 +42,17 @@ inline constexpr Rejection kNoDeleteToken{401, "unauthorized",
                                           "deleting needs the delete token of the upload's answer"};
 inline constexpr Rejection kNoUpload{404, "unknown_upload", "there is no such upload here, or not any more"};
 inline constexpr Rejection kIdInUse{409, "upload_id_in_use", "an upload of this id is known already"};
+inline constexpr Rejection kUploadGone{410, "upload_ended", "this upload was cancelled, has failed or has expired"};
+inline constexpr Rejection kOffsetMismatch{409, "offset_mismatch", "Upload-Offset is not where this upload stands"};
+inline constexpr Rejection kBadUploadOffset{400, "bad_upload_offset", "Upload-Offset is not a number of bytes"};
+inline constexpr Rejection kBadUploadLength{
+    400, "bad_upload_length", "one of Upload-Length and Upload-Defer-Length: 1 is needed, and it cannot change"};
+inline constexpr Rejection kNoConcat{400, "unsupported_concat", "Upload-Concat is not supported"};
+inline constexpr Rejection kPatchType{415, "unsupported_patch_type",
+                                      "an append needs Content-Type: application/offset+octet-stream"};
+inline constexpr Rejection kTusVersion{412, "unsupported_tus_version", "Tus-Resumable: 1.0.0 is needed"};
+inline constexpr Rejection kUnknownProtocol{400, "unknown_upload_protocol",
+                                            "a resumable upload needs Tus-Resumable: 1.0.0"};
 inline constexpr Rejection kChecksumMismatch{460, "checksum_mismatch", "the bytes are not what their checksum says"};
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
 inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};

@@ -5,6 +5,7 @@
 
 #include "db/tokens.h"
 #include "proto/uri.h"
+#include "server/upload_resource.h"
 
 namespace ringdrop::server {
 namespace {
@@ -18,9 +19,11 @@ struct Shape {
   Kind put = Kind::not_found;
   Kind post = Kind::not_found;
   Kind delete_ = Kind::not_found;
+  Kind patch = Kind::not_found;
   std::string_view allow{};  // empty: not a shape of ours, all is 404
   std::string_view token{};
   std::string_view secret{};
+  std::string_view id{};
   bool only_upload = false;
 };
 
@@ -46,6 +49,7 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
       if (first == path.segment) return {.get = path.get, .put = Kind::upload, .allow = "GET, HEAD, PUT, OPTIONS"};
     }
     // Nothing is there to be read, and a 405 would say that there is; but a script's preflight asks.
+    if (first == "uploads") return {.put = Kind::upload, .post = Kind::uploads, .allow = "POST, PUT, OPTIONS"};
     if (!db::is_link_token(first)) return {.put = Kind::upload, .allow = "PUT, OPTIONS", .only_upload = true};
     return {.get = Kind::download,
             .put = Kind::upload,
@@ -56,6 +60,14 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
   }
   if (segments.size() == 3 && first == "api" && segments[1] == "links" && db::is_link_token(segments[2])) {
     return {.get = Kind::link_info, .allow = "GET, HEAD, OPTIONS", .token = segments[2]};
+  }
+  if (segments.size() == 2 && first == "uploads" && is_upload_id(segments[1])) {
+    return {.get = Kind::upload_of,
+            .post = Kind::upload_of,
+            .delete_ = Kind::upload_of,
+            .patch = Kind::upload_of,
+            .allow = "DELETE, HEAD, PATCH, POST, OPTIONS",
+            .id = segments[1]};
   }
   if (!db::is_link_token(first)) return {};
   // The URL that was handed out: what goes with the token goes with it, too.
@@ -84,6 +96,8 @@ Kind kind_for(Method method, const Shape& shape) {
       return shape.post;
     case Method::delete_:
       return shape.delete_;
+    case Method::patch:
+      return shape.patch;
     case Method::options:
       return shape.allow.empty() ? Kind::not_found : Kind::options;
     default:
@@ -109,6 +123,7 @@ Route route(const proto::RequestHead& request) {
            .name = segments[0],
            .token = shape.token,
            .secret = shape.secret,
+           .id = shape.id,
            .allow = shape.allow};
   if (to.kind == Kind::not_found && !shape.allow.empty() && !shape.only_upload) to.kind = Kind::not_allowed;
   return to;

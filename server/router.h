@@ -22,6 +22,8 @@ struct Route {
     remove,      // DELETE /{token}[/{name}]
     remove_url,  // DELETE /{token}/{name}/{delete token}: `token`, `secret`
     link_form,   // POST /{token}[/{name}]
+    uploads,     // POST /uploads
+    upload_of,   // HEAD, GET, PATCH, DELETE, POST /uploads/{id}: `id`
     options,     // OPTIONS of a known shape: `allow`
     not_found,
     not_allowed,  // 405: `allow`
@@ -31,6 +33,7 @@ struct Route {
   std::string_view name{};  // the segment, still percent-encoded
   std::string_view token{};
   std::string_view secret{};  // the delete token of a path
+  std::string_view id{};      // of an upload
   std::string_view allow{};   // methods of this shape
 };
 

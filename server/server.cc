@@ -136,7 +136,8 @@ Task<> Server::sweep_for_ever() {
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
-    const Result<bool> more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
+    Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, config_);
+    if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
   }

@@ -66,6 +66,12 @@ std::string delete_url(const std::string& base_url, const CreatedLink& created) 
   return fmt::format("{}/{}/{}/{}", base_url, created.link.token, name, created.delete_token);
 }
 
+std::string path_prefix(const Config& config) {
+  const std::size_t scheme = config.public_url.find("://");
+  const std::size_t path = scheme == std::string::npos ? scheme : config.public_url.find('/', scheme + 3);
+  return path == std::string::npos ? std::string() : config.public_url.substr(path);
+}
+
 std::vector<proto::Digest> digests_of(const db::Link& link) {
   std::vector<proto::Digest> digests;
   if (!link.sha256.empty()) digests.push_back({proto::DigestAlgorithm::sha256, link.sha256});

@@ -6,6 +6,7 @@
 
 #include "db/link.h"
 #include "io/task.h"
+#include "server/config.h"
 #include "server/exchange.h"
 #include "server/upload_commit.h"
 
@@ -15,6 +16,9 @@ namespace ringdrop::server {
 std::string link_url(const std::string& base_url, const db::Link& link);
 // {base}/{token}/{name or "-"}/{delete token}, as transfer.sh has it.
 std::string delete_url(const std::string& base_url, const CreatedLink& created);
+
+// The path of public_url, which all our Locations carry: "" or "/drop".
+std::string path_prefix(const Config& config);
 
 // The digests that are known of a link's bytes.
 std::vector<proto::Digest> digests_of(const db::Link& link);

@@ -1,0 +1,23 @@
+// The tus 1.0.0 protocol over UploadResource: core, creation, creation-with-upload, creation-defer-length, expiration,
+// termination, checksum. https://tus.io/protocols/resumable-upload
+#pragma once
+
+#include <string_view>
+
+#include "io/task.h"
+#include "server/exchange.h"
+#include "server/services.h"
+
+namespace ringdrop::server {
+
+// POST /uploads.
+io::Task<io::Result<>> handle_tus_creation(const Services& services, const Exchange& exchange);
+
+// HEAD, PATCH, DELETE /uploads/{id}; `method` is the request's, or what X-HTTP-Method-Override says instead of POST.
+io::Task<io::Result<>> handle_tus_upload(const Services& services, const Exchange& exchange, proto::Method method,
+                                         std::string_view id);
+
+// What OPTIONS tells of it.
+void add_tus_discovery(const Config& config, proto::Fields& fields);
+
+}  // namespace ringdrop::server
