@@ -37,10 +37,10 @@ struct Link {
   std::string delete_hash;                   // SHA-256 of the delete token, 32 bytes
   std::optional<io::EpochMs> expires_at_ms;  // from then on it is unknown; absent: never
   std::optional<uint64_t> max_downloads;     // at least 1; absent: unlimited
-  uint64_t downloads = 0;                    // whole ones so far; of an unlimited link approximately
-  std::string sha256;                        // of all its bytes, 32 bytes; empty when it was not computed
-  std::string sha512;                        // 64 bytes, or empty
-  std::vector<Extent> extents;               // 1 to kMostExtents, in order; an empty blob has one of length 0
+  uint64_t downloads = 0;       // so far, with those in their last piece; of an unlimited link approximately
+  std::string sha256;           // of all its bytes, 32 bytes; empty when it was not computed
+  std::string sha512;           // 64 bytes, or empty
+  std::vector<Extent> extents;  // 1 to kMostExtents, in order; an empty blob has one of length 0
 };
 
 }  // namespace ringdrop::db

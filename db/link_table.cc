@@ -80,7 +80,7 @@ const LinkTable::Sql LinkTable::kSql[] = {
     // A row an extent; a LEFT JOIN, so that a link which lost its extents is noticed.
     {&Statements::find,
      "SELECT e.link IS NOT NULL, e.file, e.length, e.checksums, l.name, l.content_type, l.size, l.created_at_ms,"
-     " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads, l.sha256, l.sha512"
+     " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512"
      " FROM links l LEFT JOIN extents e ON e.link = l.id WHERE l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
      "find a link"},
     {&Statements::id_of_ended,

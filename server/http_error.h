@@ -44,6 +44,8 @@ inline constexpr Rejection kNoUpload{404, "unknown_upload", "there is no such up
 inline constexpr Rejection kIdInUse{409, "upload_id_in_use", "an upload of this id is known already"};
 inline constexpr Rejection kUploadGone{410, "upload_ended", "this upload was cancelled, has failed or has expired"};
 inline constexpr Rejection kOffsetMismatch{409, "offset_mismatch", "Upload-Offset is not where this upload stands"};
+inline constexpr Rejection kBadUploadId{400, "bad_upload_id", "Upload-Id is not 22 to 64 of [0-9A-Za-z_-]"};
+inline constexpr Rejection kFormUploadId{400, "bad_upload_id", "a form cannot be resumed: upload the file itself"};
 inline constexpr Rejection kBadUploadOffset{400, "bad_upload_offset", "Upload-Offset is not a number of bytes"};
 inline constexpr Rejection kBadUploadLength{
     400, "bad_upload_length", "one of Upload-Length and Upload-Defer-Length: 1 is needed, and it cannot change"};

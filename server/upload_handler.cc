@@ -21,6 +21,7 @@
 #include "server/upload_append.h"
 #include "server/upload_commit.h"
 #include "server/upload_options.h"
+#include "server/upload_resource.h"
 
 namespace ringdrop::server {
 namespace {
@@ -35,7 +36,9 @@ constexpr uint64_t kPartOverhead = 16 * kKiB;
 // What the head asks for beyond its body.
 struct Wishes {
   OptionCollector options;
+  UploadOptions parsed;  // the options, as far as the head says
   DigestPlan digests;
+  std::string id;  // Upload-Id; "" when there is none
 };
 
 // What is wrong with the request, as far as its head tells.
@@ -50,6 +53,11 @@ std::expected<Wishes, Rejection> read_head(const Services& services, const Excha
   // A bad value is refused here, before the body; with a form it is looked at again behind it.
   const auto options = wishes.options.parse(services.loop.epoch_ms());
   if (!options) return std::unexpected(options.error());
+  wishes.parsed = *options;
+  if (const auto id = request.fields.find("Upload-Id")) {
+    if (!is_upload_id(*id)) return std::unexpected(errors::kBadUploadId);
+    wishes.id = *id;
+  }
   auto digests = plan_digests(request, services.config);
   if (!digests) return std::unexpected(digests.error());
   wishes.digests = std::move(*digests);
@@ -113,6 +121,25 @@ Task<Result<>> handle_form(const Services& services, const Exchange& exchange, W
   co_return co_await publish_and_answer(services, exchange, form.take_files(), *options);
 }
 
+// The same under an id of the client's: what came of it is kept when it breaks off, and can be gone on with.
+Task<Result<>> handle_named_upload(const Services& services, const Exchange& exchange, UploadCreation creation) {
+  auto created = co_await UploadResource::create(services, std::move(creation), exchange.cut);
+  if (!created) co_return co_await refuse(exchange, created.error());
+  UploadResource& upload = **created;
+  AppendEnd end = co_await upload.append(exchange.body, exchange.stop);
+  std::optional<CreatedLink> link;
+  if (end.kind == AppendEnd::Kind::whole) {
+    auto completed = co_await upload.complete();
+    if (!completed) end = AppendEnd::refused(completed.error());
+    if (completed) link = std::move(*completed);
+  }
+  co_await upload.park();
+  if (!link) co_return co_await answer_broken(services, end, exchange);
+  std::vector<CreatedLink> links;
+  links.push_back(std::move(*link));
+  co_return co_await answer_created(exchange, links);
+}
+
 }  // namespace
 
 Task<Result<>> handle_upload(const Services& services, const Exchange& exchange, std::string_view encoded_name) {
@@ -123,6 +150,19 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   std::expected<std::string, Rejection> name = name_of(exchange.request, encoded_name, wishes->options);
   if (!name) co_return co_await refuse(exchange, name.error());
 
+  FileMeta meta;
+  meta.content_type = proto::stored_media_type(exchange.request.fields.find("Content-Type").value_or(""), *name);
+  meta.name = std::move(*name);
+  if (!wishes->id.empty()) {
+    UploadCreation creation;
+    creation.id = std::move(wishes->id);
+    creation.length = length;
+    creation.meta = std::move(meta);
+    creation.digests = std::move(wishes->digests);
+    creation.options = std::move(wishes->parsed);
+    co_return co_await handle_named_upload(services, exchange, std::move(creation));
+  }
+
   Result<std::unique_ptr<IncomingFile>> file =
       co_await IncomingFile::create(services, length, std::move(wishes->digests));
   if (!file) co_return co_await send_rejection(rejection_for(file.error()), exchange);
@@ -132,9 +172,6 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
     co_await (*file)->discard();
     co_return co_await answer_broken(services, end, exchange);
   }
-  FileMeta meta;
-  meta.content_type = proto::stored_media_type(exchange.request.fields.find("Content-Type").value_or(""), *name);
-  meta.name = std::move(*name);
   auto stored = co_await (*file)->finish(services, std::move(meta));
   if (!stored) co_return co_await send_rejection(stored.error(), exchange);
   // Once more: the time that was asked for may have passed meanwhile.
@@ -153,6 +190,7 @@ Task<Result<>> handle_post(const Services& services, const Exchange& exchange) {
   if (!proto::is_form_data(type)) co_return co_await handle_upload(services, exchange, {});
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
+  if (!wishes->id.empty()) co_return co_await refuse(exchange, errors::kFormUploadId);
   const uint64_t length = exchange.body.length().value_or(0);
   // How many files share it nobody knows yet.
   if (length / kMostParts > services.config.max_upload_bytes + kPartOverhead)
