@@ -97,8 +97,9 @@ std::string_view by_ending(std::string_view name) {
 std::string stored_media_type(std::string_view declared, std::string_view name) {
   const std::optional<MediaType> parsed = declared.size() <= kMostBytes ? parse_media_type(declared) : std::nullopt;
   const bool printable = std::ranges::all_of(declared, [](char c) { return c >= ' ' && c <= '~'; });
-  const bool says_something =
-      parsed && printable && parsed->type != kUnknown && parsed->type != "application/x-www-form-urlencoded";
+  const bool says_something = parsed && printable && parsed->type != kUnknown &&
+                              parsed->type != "application/x-www-form-urlencoded" &&
+                              parsed->type != "application/partial-upload";
   return std::string(says_something ? declared : by_ending(name));
 }
 

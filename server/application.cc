@@ -6,6 +6,7 @@
 #include "server/http_error.h"
 #include "server/link_handler.h"
 #include "server/metrics.h"
+#include "server/resumable_handler.h"
 #include "server/tus_handler.h"
 #include "server/upload_handler.h"
 
@@ -29,6 +30,7 @@ Task<Result<>> send_options(const Services& services, const Exchange& exchange, 
   head.status = 204;
   if (!answer_preflight(services.config, exchange.request, allow, head.fields)) head.fields.add("Allow", allow);
   add_tus_discovery(services.config, head.fields);
+  add_resumable_discovery(services.config, head.fields);
   co_return co_await exchange.response.send(head, {});
 }
 
@@ -57,7 +59,7 @@ Task<Result<>> handle_upload_of(const Services& services, const Exchange& exchan
     fields.add("Allow", "DELETE, HEAD, PATCH, OPTIONS");
     co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
   }
-  if (!tus) co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
+  if (!tus) co_return co_await handle_resumable_upload(services, exchange, method, id);
   co_return co_await handle_tus_upload(services, exchange, method, id);
 }
 
@@ -111,10 +113,9 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::link_form:
       co_return co_await handle_link_form(services_, exchange, to.token);
     case Route::Kind::uploads:
-      if (!exchange.request.fields.find("Tus-Resumable")) {
-        co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
-      }
-      co_return co_await handle_tus_creation(services_, exchange);
+      if (exchange.request.fields.find("Tus-Resumable")) co_return co_await handle_tus_creation(services_, exchange);
+      if (is_resumable(exchange.request)) co_return co_await handle_upload(services_, exchange, {});
+      co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
     case Route::Kind::upload_of:
       co_return co_await handle_upload_of(services_, exchange, to.id);
     case Route::Kind::options:

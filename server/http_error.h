@@ -50,11 +50,15 @@ inline constexpr Rejection kBadUploadOffset{400, "bad_upload_offset", "Upload-Of
 inline constexpr Rejection kBadUploadLength{
     400, "bad_upload_length", "one of Upload-Length and Upload-Defer-Length: 1 is needed, and it cannot change"};
 inline constexpr Rejection kNoConcat{400, "unsupported_concat", "Upload-Concat is not supported"};
-inline constexpr Rejection kPatchType{415, "unsupported_patch_type",
-                                      "an append needs Content-Type: application/offset+octet-stream"};
+inline constexpr Rejection kBadAppend{400, "bad_append", "an append needs Upload-Offset and Upload-Complete"};
+inline constexpr Rejection kInconsistentLength{400, "inconsistent_upload_length",
+                                               "the lengths that were told of this upload contradict each other"};
+inline constexpr Rejection kPatchType{
+    415, "unsupported_patch_type",
+    "an append is application/partial-upload, or with Tus-Resumable application/offset+octet-stream"};
 inline constexpr Rejection kTusVersion{412, "unsupported_tus_version", "Tus-Resumable: 1.0.0 is needed"};
 inline constexpr Rejection kUnknownProtocol{400, "unknown_upload_protocol",
-                                            "a resumable upload needs Tus-Resumable: 1.0.0"};
+                                            "a resumable upload needs Tus-Resumable: 1.0.0 or Upload-Complete"};
 inline constexpr Rejection kChecksumMismatch{460, "checksum_mismatch", "the bytes are not what their checksum says"};
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
 inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};

@@ -16,6 +16,7 @@
 #include "server/http_error.h"
 #include "server/incoming_file.h"
 #include "server/multipart_upload.h"
+#include "server/resumable_handler.h"
 #include "server/upload_access.h"
 #include "server/upload_answer.h"
 #include "server/upload_append.h"
@@ -153,13 +154,16 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   FileMeta meta;
   meta.content_type = proto::stored_media_type(exchange.request.fields.find("Content-Type").value_or(""), *name);
   meta.name = std::move(*name);
-  if (!wishes->id.empty()) {
+  if (!wishes->id.empty() || is_resumable(exchange.request)) {
     UploadCreation creation;
     creation.id = std::move(wishes->id);
     creation.length = length;
     creation.meta = std::move(meta);
     creation.digests = std::move(wishes->digests);
     creation.options = std::move(wishes->parsed);
+    if (is_resumable(exchange.request)) {
+      co_return co_await handle_resumable_creation(services, exchange, std::move(creation));
+    }
     co_return co_await handle_named_upload(services, exchange, std::move(creation));
   }
 

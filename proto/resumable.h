@@ -1,0 +1,29 @@
+// The fields of resumable uploads for HTTP (draft-ietf-httpbis-resumable-upload), as structured fields (RFC 9651).
+// Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/http_message.h"
+
+namespace ringdrop::proto {
+
+inline constexpr std::string_view kPartialUpload = "application/partial-upload";
+inline constexpr std::string_view kInteropVersion = "8";
+
+// A request's fields; one that is missing, or of another type than the draft says, is absent (RFC 9651 1.1: ignored).
+struct ResumableFields {
+  std::optional<bool> complete;    // Upload-Complete
+  std::optional<uint64_t> offset;  // Upload-Offset
+  std::optional<uint64_t> length;  // Upload-Length
+  bool wants_interim = false;      // Upload-Draft-Interop-Version: 8: it understands 104
+};
+ResumableFields read_resumable_fields(const Fields& fields);
+
+// "?1", "?0".
+std::string_view format_sf_boolean(bool value);
+
+}  // namespace ringdrop::proto
