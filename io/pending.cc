@@ -15,10 +15,27 @@ void PendingBase::await_suspend(std::coroutine_handle<> coroutine) {
   if (stop_ && stop_->stop_possible()) on_stop_.emplace(*stop_, Stop{this});
 }
 
+// A request to cancel can be lost: a receive that waits for all of its bytes (MSG_WAITALL) and is taking some at that
+// moment arms its poll again afterwards. So it is repeated until the completion has come.
 void PendingBase::cancel(Errc why) noexcept {
   if (cancelled_because_) return;
   cancelled_because_ = why;
+  loop_.timers().disarm(*this);
+  ask_to_cancel();
+}
+
+void PendingBase::ask_to_cancel() noexcept {
+  constexpr Milliseconds kAskAgain{10};
   loop_.ring().cancel(*this);
+  loop_.timers().arm(*this, loop_.now() + kAskAgain);
+}
+
+void PendingBase::fire() noexcept {
+  if (cancelled_because_) {
+    ask_to_cancel();
+  } else {
+    cancel(Errc::timed_out);
+  }
 }
 
 void PendingBase::complete(int32_t result) noexcept {

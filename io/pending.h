@@ -41,8 +41,9 @@ class PendingBase : private Operation, private Timer {
   };
 
   void complete(int32_t result) noexcept override;
-  void fire() noexcept override { cancel(Errc::timed_out); }
+  void fire() noexcept override;
   void cancel(Errc why) noexcept;
+  void ask_to_cancel() noexcept;
 
   const char* name_;
   TimePoint deadline_;
