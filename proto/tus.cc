@@ -37,6 +37,7 @@ std::expected<std::vector<std::pair<std::string, std::string>>, Rejection> parse
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::string_view pair = trim_white_space(text.substr(0, comma));
+    if (comma + 1 == text.size()) return std::unexpected(kBadMetadata);  // nothing behind the last comma
     text.remove_prefix(std::min(comma + 1, text.size()));
     const std::size_t space = std::min(pair.find(' '), pair.size());
     const std::string_view key = pair.substr(0, space);

@@ -1,5 +1,6 @@
 #include "server/tus_handler.h"
 
+#include <algorithm>
 #include <expected>
 #include <optional>
 #include <string>
@@ -49,14 +50,14 @@ bool has_offset_content(const proto::RequestHead& request) {
 
 // Upload-Length, or Upload-Defer-Length: 1; one of them.
 std::expected<std::optional<uint64_t>, Rejection> read_length(const proto::RequestHead& request, const Config& config) {
-  const std::optional<std::string_view> length = request.fields.find("Upload-Length");
-  const std::optional<std::string_view> deferred = request.fields.find("Upload-Defer-Length");
-  if (length.has_value() == deferred.has_value()) return std::unexpected(errors::kBadUploadLength);
+  const bool told = request.fields.count("Upload-Length") > 0;
+  const bool deferred = request.fields.count("Upload-Defer-Length") > 0;
+  if (told == deferred) return std::unexpected(errors::kBadUploadLength);
   if (deferred) {
-    if (*deferred != "1") return std::unexpected(errors::kBadUploadLength);
+    if (request.fields.joined("Upload-Defer-Length") != "1") return std::unexpected(errors::kBadUploadLength);
     return std::optional<uint64_t>{};
   }
-  const std::optional<uint64_t> bytes = proto::parse_tus_number(*length);
+  const std::optional<uint64_t> bytes = proto::parse_tus_number(request.fields.joined("Upload-Length"));
   if (!bytes) return std::unexpected(errors::kBadUploadLength);
   if (*bytes > config.max_upload_bytes) return std::unexpected(errors::kSizeLimit);
   return bytes;
@@ -127,7 +128,9 @@ Task<std::expected<Appended, AppendEnd>> append(const Exchange& exchange, Upload
     end = co_await upload.append(exchange.body, exchange.stop);
   }
   Appended done;
-  if (end.kind == AppendEnd::Kind::whole && upload.length() == upload.offset_bytes()) {
+  // All bytes are there: it is complete, however the request ended.
+  const bool kept = end.kind == AppendEnd::Kind::whole || end.kind == AppendEnd::Kind::client_broke;
+  if (kept && upload.length() == upload.offset_bytes()) {
     auto completed = co_await upload.complete();
     if (!completed) end = AppendEnd::refused(completed.error());
     if (completed) done.link = std::move(*completed);
@@ -147,7 +150,18 @@ Task<Result<>> answer_broken(const Exchange& exchange, const AppendEnd& end) {
 }
 
 Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
-  const std::optional<CreatedLink> link = co_await upload.find_link();
+  std::optional<CreatedLink> link;
+  if (upload.is_open() && upload.length() == upload.offset_bytes()) {
+    // A crash came between its last byte and its end.
+    auto completed = co_await upload.complete();
+    if (!completed) {
+      co_await upload.park();
+      co_return co_await refuse(exchange, completed.error());
+    }
+    link = std::move(*completed);
+  } else {
+    link = co_await upload.find_link();
+  }
   proto::ResponseHead head;
   head.fields = state_fields(exchange, upload.offset_bytes(), upload.row().expires_at_ms, link);
   if (upload.length()) {
@@ -161,40 +175,45 @@ Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
   co_return co_await exchange.response.send(head, {});
 }
 
+// Upload-Checksum, if there is one.
+std::expected<std::optional<proto::Digest>, Rejection> read_checksum(const proto::RequestHead& request) {
+  if (request.fields.count("Upload-Checksum") == 0) return std::optional<proto::Digest>{};
+  auto parsed = proto::parse_tus_checksum(request.fields.joined("Upload-Checksum"));
+  if (!parsed) return std::unexpected(parsed.error());
+  return std::optional<proto::Digest>(std::move(*parsed));
+}
+
 // What a PATCH may not be, before its body is asked for.
-std::optional<Rejection> check_patch(const Exchange& exchange, const Config& config, UploadResource& upload) {
+std::optional<Rejection> check_patch(const Exchange& exchange, const Config& config, const UploadResource& upload,
+                                     std::optional<uint64_t>& new_length) {
   const proto::Fields& fields = exchange.request.fields;
-  const auto offset = proto::parse_tus_number(fields.find("Upload-Offset").value_or(""));
+  const auto offset = proto::parse_tus_number(fields.joined("Upload-Offset"));
   if (!offset) return errors::kBadUploadOffset;
   if (*offset != upload.offset_bytes() || !upload.is_open()) return errors::kOffsetMismatch;
-  if (const auto text = fields.find("Upload-Length")) {
-    const auto length = proto::parse_tus_number(*text);
+  if (fields.count("Upload-Length") > 0) {
+    const auto length = proto::parse_tus_number(fields.joined("Upload-Length"));
     const bool contradicts = length && upload.length() && *upload.length() != *length;
     if (!length || contradicts || *length < upload.offset_bytes()) return errors::kBadUploadLength;
     if (*length > config.max_upload_bytes) return errors::kSizeLimit;
-    upload.set_length(*length);
+    new_length = length;
   }
-  const uint64_t most = upload.length().value_or(config.max_upload_bytes) - upload.offset_bytes();
+  const uint64_t end = new_length ? *new_length : upload.length().value_or(config.max_upload_bytes);
+  const uint64_t most = end - std::min(end, upload.offset_bytes());
   if (exchange.body.length().value_or(0) > most) return errors::kSizeLimit;
   return std::nullopt;
 }
 
 Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, UploadResource& upload) {
-  std::optional<Rejection> refused = check_patch(exchange, services.config, upload);
-  std::optional<proto::Digest> checksum;
-  if (const auto text = exchange.request.fields.find("Upload-Checksum"); text && !refused) {
-    auto parsed = proto::parse_tus_checksum(*text);
-    if (parsed) {
-      checksum = std::move(*parsed);
-    } else {
-      refused = parsed.error();
-    }
-  }
+  std::optional<uint64_t> new_length;
+  std::optional<Rejection> refused = check_patch(exchange, services.config, upload, new_length);
+  const auto checksum = read_checksum(exchange.request);
+  if (!refused && !checksum) refused = checksum.error();
   if (refused) {
     co_await upload.park();
     co_return co_await refuse(exchange, *refused);
   }
-  const auto appended = co_await append(exchange, upload, checksum);
+  if (new_length) upload.set_length(*new_length);
+  const auto appended = co_await append(exchange, upload, *checksum);
   if (!appended) co_return co_await answer_broken(exchange, appended.error());
   proto::ResponseHead head;
   head.status = 204;
@@ -231,6 +250,8 @@ Task<Result<>> handle_tus_creation(const Services& services, const Exchange& exc
   if (with_upload && exchange.body.length().value_or(0) > creation->length.value_or(services.config.max_upload_bytes)) {
     co_return co_await refuse(exchange, errors::kSizeLimit);
   }
+  const auto checksum = read_checksum(exchange.request);
+  if (!checksum) co_return co_await refuse(exchange, checksum.error());
   auto created = co_await UploadResource::create(services, std::move(*creation), exchange.cut);
   if (!created) co_return co_await refuse(exchange, created.error());
   UploadResource& upload = **created;
@@ -238,7 +259,7 @@ Task<Result<>> handle_tus_creation(const Services& services, const Exchange& exc
 
   Appended state;
   if (with_upload || upload.length() == 0) {
-    const auto appended = co_await append(exchange, upload, std::nullopt);
+    const auto appended = co_await append(exchange, upload, *checksum);
     // Made it is in any case: what came of the body counts, and the client asks for the offset.
     if (!appended) co_return co_await answer_broken(exchange, appended.error());
     state = *appended;

@@ -237,7 +237,7 @@ Task<> UploadResource::park() {
     co_return;
   }
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
-  const bool due = services_.loop.now() - parked_.saved_at >= kSavePause ||
+  const bool due = length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;
   if (due) {
     const Result<> saved = co_await save();

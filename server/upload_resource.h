@@ -59,7 +59,10 @@ class UploadResource {
   uint64_t offset_bytes() const { return parked_.offset_bytes; }
   const std::optional<uint64_t>& length() const { return row().length; }
   // It is known from now on; durable with the next park() or complete().
-  void set_length(uint64_t length) { parked_.row.length = length; }
+  void set_length(uint64_t length) {
+    length_is_new_ = length_is_new_ || parked_.row.length != length;
+    parked_.row.length = length;
+  }
 
   // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it.
   // Precondition: is_open().
@@ -95,6 +98,7 @@ class UploadResource {
   std::string id_;
   UploadRegistry::Claim claim_;
   ParkedUpload parked_;
+  bool length_is_new_ = false;
   bool released_ = false;
 };
 

@@ -127,6 +127,8 @@ io::Task<io::Result<std::size_t>> BodyReader::read_chunked(MutableBytes into, io
     }
     const auto decoded = parser_.decode_chunked(inbound_.unused(), into.subspan(produced));
     if (!decoded) {
+      // What came before it is content all the same: the next call meets the error again.
+      if (produced > 0) break;
       rejection_ = decoded.error();
       co_return io::fail(io::Errc::refused, "receive");
     }
