@@ -199,7 +199,10 @@ Task<Result<>> handle_resumable_creation(const Services& services, const Exchang
 
 Task<Result<>> handle_resumable_upload(const Services& services, const Exchange& exchange, proto::Method method,
                                        std::string_view id) {
-  if (method == proto::Method::patch && exchange.request.fields.find("Content-Type") != proto::kPartialUpload) {
+  // The older interop version 5 names no type.
+  const std::optional<std::string_view> type = exchange.request.fields.find("Content-Type");
+  const bool fits = type ? type == proto::kPartialUpload : is_resumable(exchange.request);
+  if (method == proto::Method::patch && !fits) {
     proto::Fields accepted;
     accepted.add("Accept-Patch", kAcceptPatch);
     co_return co_await send_rejection(errors::kPatchType, exchange, accepted);

@@ -97,6 +97,9 @@ class Resumable(EndToEnd):
         wrong = self.here.exchange(request("PATCH", location, "Content-Type: text/plain", "Upload-Offset: 0",
                                            "Upload-Complete: ?1", body=b"x"))
         self.assertEqual(wrong.status, 415)
+        # Interop version 5 names no type.
+        old = self.here.exchange(request("PATCH", location, "Upload-Offset: 0", "Upload-Complete: ?0", body=b"x"))
+        self.assertEqual(old.status, 204, old)
         self.assertIn("application/partial-upload", wrong.get("Accept-Patch"))
 
     def test_a_cancelled_upload_is_gone(self):
