@@ -102,13 +102,4 @@ void UploadRegistry::release(const std::string& id_hash, Claim::Owner& owner, st
   owner.released.wake_all();
 }
 
-std::vector<std::string> UploadRegistry::parked() {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> ids;
-  for (const auto& [id, entry] : entries_) {
-    if (entry.parked && !entry.owner) ids.push_back(id);
-  }
-  return ids;
-}
-
 }  // namespace ringdrop::server

@@ -69,9 +69,6 @@ class UploadRegistry {
   // The same, where nobody has it; nullopt: somebody has.
   std::optional<Claim> try_claim(io::EventLoop& loop, const std::string& id_hash, std::stop_source cut);
 
-  // Any thread. The ids of uploads that are parked here.
-  std::vector<std::string> parked();
-
  private:
   struct Entry {
     Claim::Owner* owner = nullptr;

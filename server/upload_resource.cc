@@ -58,7 +58,10 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
       services.uploads.try_claim(services.loop, proto::sha256(creation.id), std::move(cut));
   if (!claim) co_return std::unexpected(errors::kIdInUse);
   Ptr resource(new UploadResource(services, std::move(creation.id), std::move(*claim)));
-  if (resource->claim_.take_parked()) co_return std::unexpected(errors::kIdInUse);
+  if (std::optional<ParkedUpload> known = resource->claim_.take_parked()) {
+    resource->release(std::move(known));
+    co_return std::unexpected(errors::kIdInUse);
+  }
 
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
