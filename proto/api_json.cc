@@ -77,6 +77,7 @@ std::string format_problem(const Problem& problem) {
   answer["detail"] = problem.detail;
   answer["code"] = problem.code;
   answer["server"] = "ringdrop";
+  for (const auto& [name, number] : problem.numbers) answer[std::string(name)] = number;
   return dump(answer);
 }
 

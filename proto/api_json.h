@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proto/digest.h"
@@ -40,12 +41,13 @@ struct LinkView {
 std::string format_link(const LinkView& link);
 
 // application/problem+json (RFC 9457): {"type","title","status","detail","code","server":"ringdrop"}. `type` is
-// "about:blank" unless given; title is the status's reason phrase.
+// "about:blank" unless given; title is the status's reason phrase. `numbers` are members of that type's own.
 struct Problem {
   uint16_t status = 500;
   std::string_view code;
   std::string_view detail;
   std::string_view type = "about:blank";
+  std::vector<std::pair<std::string_view, uint64_t>> numbers{};
 };
 std::string format_problem(const Problem& problem);
 

@@ -89,6 +89,7 @@ class HttpParser::State {
   bool head_started() const { return head_guard_.started(); }
   bool body_complete() const { return body_state_ == BodyState::complete; }
   const RequestHead& head() const { return head_; }
+  const Fields& trailers() const { return trailers_; }
 
  private:
   enum class BodyState : uint8_t { size_line, data, data_end, trailers, complete };
@@ -105,6 +106,7 @@ class HttpParser::State {
   std::optional<Rejection> finish_head();
   std::optional<Rejection> decode_some(std::string_view input, Decoded& decoded);
   std::optional<Rejection> decode_line(LineVerdict verdict, Decoded& decoded);
+  std::optional<Rejection> decode_trailers(std::string_view input, Decoded& decoded);
   std::optional<Rejection> decode_data(std::string_view input, Decoded& decoded);
   std::optional<Rejection> execute(std::string_view bytes);
 
@@ -127,6 +129,8 @@ class HttpParser::State {
   uint64_t chunk_bytes_left_ = 0;
   bool chunk_header_seen_ = false;
   bool message_seen_ = false;
+  std::string trailer_lines_;
+  Fields trailers_;
   MutableBytes output_;  // what is left of the caller's, during a call
 };
 
@@ -248,7 +252,7 @@ std::optional<Rejection> HttpParser::State::decode_some(std::string_view input, 
     case BodyState::data_end:
       return decode_line(chunk_guard_.check(input), decoded);
     case BodyState::trailers:
-      return decode_line(trailer_guard_.check(input), decoded);
+      return decode_trailers(input, decoded);
     case BodyState::data:
       return decode_data(input, decoded);
     case BodyState::complete:
@@ -257,9 +261,25 @@ std::optional<Rejection> HttpParser::State::decode_some(std::string_view input, 
   return std::nullopt;
 }
 
-// llhttp gets a line when the guard has all of it, and without what we drop: chunk extensions
-// (8.1.0 refuses two of them in a line) and trailers (it would make framing of a Content-Length
-// there).
+// The guard has seen that these are field lines, and bounds them.
+std::optional<Rejection> HttpParser::State::decode_trailers(std::string_view input, Decoded& decoded) {
+  const LineVerdict verdict = trailer_guard_.check(input);
+  trailer_lines_ += input.substr(0, verdict.passed);
+  if (auto refused = decode_line(verdict, decoded)) return refused;
+  if (body_state_ != BodyState::complete) return std::nullopt;
+  std::string_view lines = trailer_lines_;
+  for (std::size_t end = lines.find("\r\n"); end > 0 && end != lines.npos; end = lines.find("\r\n")) {
+    const std::string_view line = lines.substr(0, end);
+    const std::size_t colon = line.find(':');
+    if (colon == line.npos) return disagreement();
+    trailers_.add(line.substr(0, colon), trim_white_space(line.substr(colon + 1)));
+    lines.remove_prefix(end + 2);
+  }
+  return std::nullopt;
+}
+
+// llhttp gets a line when the guard has all of it, and without what it would make something of: chunk extensions
+// (8.1.0 refuses two of them in a line) and trailers (a Content-Length there would be framing).
 std::optional<Rejection> HttpParser::State::decode_line(LineVerdict verdict, Decoded& decoded) {
   decoded.consumed += verdict.passed;
   if (verdict.refused) return verdict.refused;
@@ -328,6 +348,9 @@ std::expected<HttpParser::Decoded, Rejection> HttpParser::decode_chunked(Bytes i
 }
 bool HttpParser::body_complete() const {
   return state_->body_complete();
+}
+const Fields& HttpParser::trailers() const {
+  return state_->trailers();
 }
 void HttpParser::reset() {
   state_ = std::make_unique<State>(state_->limits());

@@ -53,7 +53,7 @@ class HttpParser {
 
   // Decodes a chunked body: feeds `input`, writes the content to the front of `output`. Stops when
   // the input is used up, the output is full and content comes next, or the body has ended (with
-  // its trailers, which are checked and dropped). `output` may be the memory of `input` or begin
+  // its trailers()). `output` may be the memory of `input` or begin
   // before it: the content never overtakes what is still to be read. Content before an error is
   // delivered first: the error is what the next call returns, for the bytes left over.
   // Refusals: 400 bad_request; 431 header_too_large for the trailers. Precondition: head_complete()
@@ -66,6 +66,9 @@ class HttpParser {
   // Whether the chunked body has ended; true at once when there is no body, never for one with
   // Content-Length.
   bool body_complete() const;
+  // The trailer section of a chunked body that has ended; never merged with the head's fields (RFC 9110 6.5.1). Until
+  // reset().
+  const Fields& trailers() const;
 
   // Forgets the message: ready for the next head.
   void reset();

@@ -26,7 +26,9 @@ ResumableFields read_resumable_fields(const Fields& fields) {
   read.complete = read_item<bool>(fields, "Upload-Complete");
   read.offset = read_count(fields, "Upload-Offset");
   read.length = read_count(fields, "Upload-Length");
-  read.wants_interim = fields.find("Upload-Draft-Interop-Version") == kInteropVersion;
+  const std::optional<std::string_view> version = fields.find("Upload-Draft-Interop-Version");
+  read.wants_interim = version == kInteropVersion;
+  read.older_draft = version == "5" || version == "6";
   return read;
 }
 

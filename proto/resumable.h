@@ -20,6 +20,7 @@ struct ResumableFields {
   std::optional<uint64_t> offset;  // Upload-Offset
   std::optional<uint64_t> length;  // Upload-Length
   bool wants_interim = false;      // Upload-Draft-Interop-Version: 8: it understands 104
+  bool older_draft = false;        // 5 or 6 (drafts 03 and 05): the file is described by Upload-Metadata
 };
 ResumableFields read_resumable_fields(const Fields& fields);
 

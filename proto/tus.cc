@@ -15,6 +15,9 @@ constexpr Rejection kBadMetadata{400, "bad_upload_metadata", "Upload-Metadata is
 constexpr Rejection kBadChecksum{400, "bad_upload_checksum",
                                  "Upload-Checksum is not sha1, sha256 or md5 and a base64 digest"};
 
+constexpr Rejection kBadConcat{400, "bad_upload_concat",
+                               "Upload-Concat is not partial, nor final; and 1 to 64 different partial uploads"};
+
 constexpr std::array<std::pair<std::string_view, DigestAlgorithm>, 3> kAlgorithms{{
     {"sha1", DigestAlgorithm::sha1},
     {"sha256", DigestAlgorithm::sha256},
@@ -50,6 +53,25 @@ std::expected<std::vector<std::pair<std::string, std::string>>, Rejection> parse
     pairs.emplace_back(std::string(key), std::move(*value));
   }
   return pairs;
+}
+
+std::expected<TusConcat, Rejection> parse_tus_concat(std::string_view text) {
+  TusConcat concat;
+  if (text == "partial") return concat;
+  constexpr std::string_view kFinal = "final;";
+  if (!text.starts_with(kFinal)) return std::unexpected(kBadConcat);
+  concat.final = true;
+  text = trim_white_space(text.substr(kFinal.size()));
+  while (!text.empty()) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    std::string part(text.substr(0, space));
+    const bool again = std::ranges::find(concat.parts, part) != concat.parts.end();
+    if (again || concat.parts.size() == kMostConcatParts) return std::unexpected(kBadConcat);
+    concat.parts.push_back(std::move(part));
+    text = trim_white_space(text.substr(space));
+  }
+  if (concat.parts.empty()) return std::unexpected(kBadConcat);
+  return concat;
 }
 
 std::expected<Digest, Rejection> parse_tus_checksum(std::string_view text) {

@@ -24,6 +24,15 @@ std::optional<uint64_t> parse_tus_number(std::string_view text);
 // key twice, broken base64.
 std::expected<std::vector<std::pair<std::string, std::string>>, Rejection> parse_tus_metadata(std::string_view text);
 
+// Upload-Concat: "partial", or "final;" and the URLs of the parts as sent, one space between two. 400
+// bad_upload_concat.
+struct TusConcat {
+  bool final = false;
+  std::vector<std::string> parts;  // of a final one: 1 to kMostConcatParts
+};
+inline constexpr std::size_t kMostConcatParts = 64;
+std::expected<TusConcat, Rejection> parse_tus_concat(std::string_view text);
+
 // Upload-Checksum: "sha1 b64". 400 bad_upload_checksum: another algorithm than sha1, sha256, md5, or no digest of it.
 std::expected<Digest, Rejection> parse_tus_checksum(std::string_view text);
 

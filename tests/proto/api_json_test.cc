@@ -73,6 +73,9 @@ TEST_CASE("a problem is that of RFC 9457, with a code for programs") {
         R"({"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such file",)"
         R"("code":"not_found","server":"ringdrop"})"
         "\n");
+  CHECK(format_problem({.status = 409, .code = "c", .detail = "d", .type = "urn:x", .numbers = {{"at", 5}}}) ==
+        R"({"type":"urn:x","title":"Conflict","status":409,"detail":"d","code":"c","server":"ringdrop","at":5})"
+        "\n");
   CHECK(format_problem({.status = 599, .code = {}, .detail = {}, .type = "urn:x"}) ==
         R"({"type":"urn:x","title":"","status":599,"detail":"","code":"","server":"ringdrop"})"
         "\n");

@@ -33,6 +33,16 @@ TEST_CASE("a field of another type is as if it were not there") {
   fields.add("Upload-Draft-Interop-Version", "7");
   CHECK(read_resumable_fields(fields).complete == true);
   CHECK_FALSE(read_resumable_fields(fields).wants_interim);
+  CHECK_FALSE(read_resumable_fields(fields).older_draft);
+}
+
+TEST_CASE("interop versions 5 and 6 are older drafts, which know no interim answer") {
+  for (const char* const version : {"5", "6"}) {
+    Fields fields;
+    fields.add("Upload-Draft-Interop-Version", version);
+    CHECK(read_resumable_fields(fields).older_draft);
+    CHECK_FALSE(read_resumable_fields(fields).wants_interim);
+  }
 }
 
 }  // namespace ringdrop::proto

@@ -36,6 +36,26 @@ TEST_CASE("broken metadata is refused") {
   }
 }
 
+TEST_CASE("a concatenation is a part, or the parts of a whole") {
+  const auto partial = parse_tus_concat("partial");
+  REQUIRE(partial);
+  CHECK_FALSE(partial->final);
+  const auto whole = parse_tus_concat("final;/uploads/a  https://h/uploads/b ");
+  REQUIRE(whole);
+  CHECK(whole->final);
+  CHECK(whole->parts == std::vector<std::string>{"/uploads/a", "https://h/uploads/b"});
+  std::string most = "final;";
+  for (std::size_t part = 0; part < kMostConcatParts; ++part) most += "/" + std::to_string(part) + " ";
+  CHECK(parse_tus_concat(most).has_value());
+  for (const std::string& text : {std::string(), std::string("Partial"), std::string("final"), std::string("final;"),
+                                  std::string("final; "), std::string("final;/a /a"), most + "/one-more"}) {
+    CAPTURE(text);
+    const auto refused = parse_tus_concat(text);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().status == 400);
+  }
+}
+
 TEST_CASE("a checksum is an algorithm that we know and a digest of its length") {
   const auto sha1 = parse_tus_checksum("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=");
   REQUIRE(sha1);
