@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
-#include "proto/api_json.h"
 #include "proto/media_type.h"
 
 namespace ringdrop::server {
@@ -44,14 +44,27 @@ proto::Rejection rejection_for(const io::Error& error) {
   }
 }
 
-io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange,
-                                      const proto::Fields& fields) {
+io::Task<io::Result<>> send_problem(const proto::Rejection& why, const Exchange& exchange, const proto::Fields& fields,
+                                    proto::Problem problem) {
   const bool json = wants_json(exchange.request);
   proto::ResponseHead head = rejection_head(why, json ? "application/problem+json" : "text/plain; charset=utf-8");
   for (const proto::Field& field : fields) head.fields.add(field.name, field.value);
-  const proto::Problem problem{.status = why.status, .code = why.code, .detail = why.reason};
-  const std::string body = json ? proto::format_problem(problem) : line(why);
+  problem.status = why.status;
+  problem.code = why.code;
+  problem.detail = why.reason;
+  std::string body;
+  if (json) {
+    body = proto::format_problem(problem);
+  } else {
+    body = line(why);
+  }
   co_return co_await exchange.response.send(head, body);
+}
+
+io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange,
+                                      const proto::Fields& fields) {
+  proto::Problem plain;
+  co_return co_await send_problem(why, exchange, fields, std::move(plain));
 }
 
 io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange) {

@@ -6,6 +6,7 @@
 
 #include "io/error.h"
 #include "io/task.h"
+#include "proto/api_json.h"
 #include "proto/http_message.h"
 #include "server/exchange.h"
 
@@ -49,7 +50,13 @@ inline constexpr Rejection kFormUploadId{400, "bad_upload_id", "a form cannot be
 inline constexpr Rejection kBadUploadOffset{400, "bad_upload_offset", "Upload-Offset is not a number of bytes"};
 inline constexpr Rejection kBadUploadLength{
     400, "bad_upload_length", "one of Upload-Length and Upload-Defer-Length: 1 is needed, and it cannot change"};
-inline constexpr Rejection kNoConcat{400, "unsupported_concat", "Upload-Concat is not supported"};
+inline constexpr Rejection kNotAPart{400, "bad_upload_concat",
+                                     "Upload-Concat names something that is no partial upload of this server"};
+inline constexpr Rejection kUnfinishedPart{409, "unfinished_part", "a part that Upload-Concat names is not complete"};
+inline constexpr Rejection kFinalUpload{403, "final_upload", "a concatenation takes no bytes of its own"};
+inline constexpr Rejection kFinalDigest{400, "bad_digest", "the digest of a concatenation is not computed"};
+inline constexpr Rejection kNoTrailer{400, "bad_upload_checksum",
+                                      "Upload-Checksum as a trailer needs a chunked body, and no field of that name"};
 inline constexpr Rejection kBadAppend{400, "bad_append", "an append needs Upload-Offset and Upload-Complete"};
 inline constexpr Rejection kInconsistentLength{400, "inconsistent_upload_length",
                                                "the lengths that were told of this upload contradict each other"};
@@ -83,6 +90,9 @@ proto::Rejection rejection_for(const io::Error& error);
 io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange,
                                       const proto::Fields& fields);
 io::Task<io::Result<>> send_rejection(const proto::Rejection& why, const Exchange& exchange);
+// The same with a problem type of its own and the members of that type; status, code and detail are those of `why`.
+io::Task<io::Result<>> send_problem(const proto::Rejection& why, const Exchange& exchange, const proto::Fields& fields,
+                                    proto::Problem problem);
 // The line of text, for bytes that were no request.
 io::Task<io::Result<>> send_rejection_line(const proto::Rejection& why, http::ResponseWriter& response);
 

@@ -55,7 +55,7 @@ Task<std::expected<StoredFile, Rejection>> IncomingFile::finish(const Services& 
   }
   StoredFile stored;
   stored.writer = std::move(writer_);
-  stored.extent = std::move(*extent);
+  stored.extents.push_back(std::move(*extent));
   stored.meta = std::move(meta);
   stored.digests = std::move(*digests);
   co_return std::move(stored);

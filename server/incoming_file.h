@@ -24,8 +24,8 @@ struct FileMeta {
 
 // A file whose bytes are durable and which no link names yet.
 struct StoredFile {
-  std::unique_ptr<storage::BlobWriter> writer;  // committed: for settle() or discard()
-  storage::Extent extent;
+  std::unique_ptr<storage::BlobWriter> writer;  // committed: for settle() or discard(); none: others see to its files
+  std::vector<storage::Extent> extents;         // at least one
   FileMeta meta;
   std::vector<proto::Digest> digests;
 };

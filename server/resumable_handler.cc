@@ -10,6 +10,7 @@
 #include "proto/resumable.h"
 #include "server/http_error.h"
 #include "server/upload_answer.h"
+#include "server/upload_steps.h"
 
 namespace ringdrop::server {
 namespace {
@@ -20,6 +21,12 @@ using proto::Rejection;
 using proto::ResumableFields;
 
 constexpr std::string_view kAcceptPatch = "application/partial-upload, application/offset+octet-stream";
+// The problem types of the draft.
+constexpr std::string_view kMismatchingOffset =
+    "https://iana.org/assignments/http-problem-types#mismatching-upload-offset";
+constexpr std::string_view kCompletedUpload = "https://iana.org/assignments/http-problem-types#completed-upload";
+constexpr std::string_view kInconsistentLength =
+    "https://iana.org/assignments/http-problem-types#inconsistent-upload-length";
 
 std::string limits_of(const Config& config) {
   return fmt::format("max-size={}, min-size=0, max-age={}", config.max_upload_bytes,
@@ -36,7 +43,16 @@ proto::Fields state_fields(const Services& services, uint64_t offset, bool compl
   return fields;
 }
 
-// The length that the request fixes: what it declares, or with ?1 where its content ends. Two that contradict: refused.
+Task<Result<>> refuse(const Services& services, const Exchange& exchange, const Rejection& why) {
+  proto::Fields fields;
+  if (why.status == 413) fields.add("Upload-Limit", limits_of(services.config));
+  proto::Problem problem;
+  if (why.code == errors::kInconsistentLength.code) problem.type = kInconsistentLength;
+  co_return co_await send_problem(why, exchange, fields, std::move(problem));
+}
+
+// The length that the request fixes: what it declares, or with ?1 where its content ends. Two that contradict, and
+// content that goes beyond: refused.
 std::optional<Rejection> find_length(const ResumableFields& fields, const http::BodyReader& body, uint64_t offset,
                                      const Config& config, std::optional<uint64_t>& length) {
   std::optional<uint64_t> told = fields.length;
@@ -49,38 +65,31 @@ std::optional<Rejection> find_length(const ResumableFields& fields, const http::
   if (told) length = told;
   if (length && *length < offset) return errors::kInconsistentLength;
   if (length.value_or(0) > config.max_upload_bytes) return errors::kSizeLimit;
-  if (body.length().value_or(0) > length.value_or(config.max_upload_bytes) - offset) return errors::kInconsistentLength;
-  return std::nullopt;
+  const uint64_t room = length.value_or(config.max_upload_bytes) - offset;
+  if (body.length().value_or(0) <= room) return std::nullopt;
+  return length ? errors::kInconsistentLength : errors::kSizeLimit;
 }
 
-// Appends the body and, when it is the last, completes. The upload is given back.
-struct Appended {
-  AppendEnd end;
-  uint64_t offset = 0;
-  std::optional<CreatedLink> link;
-};
-Task<Appended> append(const Exchange& exchange, UploadResource& upload, bool last) {
-  Appended done;
-  done.end = co_await upload.append(exchange.body, exchange.stop);
-  done.offset = upload.offset_bytes();
-  const bool short_of_length = upload.length() && *upload.length() != upload.offset_bytes();
-  if (done.end.kind == AppendEnd::Kind::whole && last && short_of_length) {
-    done.end = AppendEnd::refused(errors::kInconsistentLength);
-  }
-  if (done.end.kind == AppendEnd::Kind::whole && last) {
-    auto completed = co_await upload.complete();
-    if (!completed) done.end = AppendEnd::refused(completed.error());
-    if (completed) done.link = std::move(*completed);
-  }
-  co_await upload.park();
-  co_return done;
+// A 104: where the upload is, or how far it has come.
+Task<> tell(const Exchange& exchange, proto::Fields fields) {
+  proto::ResponseHead interim;
+  interim.status = 104;
+  interim.fields = std::move(fields);
+  interim.fields.add("Upload-Draft-Interop-Version", proto::kInteropVersion);
+  // A client that is gone already is noticed by the body.
+  static_cast<void>(co_await exchange.response.send_interim(interim));
 }
 
-Task<Result<>> answer_broken(const Exchange& exchange, const AppendEnd& end) {
-  if (end.kind == AppendEnd::Kind::client_broke) co_return co_await answer_broken_body(exchange, end.error);
-  exchange.response.close_after();
-  const Rejection why = end.kind == AppendEnd::Kind::refused ? end.why : rejection_for(end.error);
-  co_return co_await send_rejection(why, exchange);
+Task<> tell_offset(const Exchange& exchange, uint64_t offset) {
+  proto::Fields fields;
+  fields.add("Upload-Offset", std::to_string(offset));
+  co_await tell(exchange, std::move(fields));
+}
+
+AppendWishes wishes_of(const Exchange& exchange, const ResumableFields& fields) {
+  AppendWishes wishes;
+  if (fields.wants_interim) wishes.on_durable = [&exchange](uint64_t at) { return tell_offset(exchange, at); };
+  return wishes;
 }
 
 Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link) {
@@ -91,9 +100,17 @@ Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link) {
   co_return co_await answer_created(exchange, links);
 }
 
-Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, uint64_t offset, bool complete) {
-  const proto::Fields fields = state_fields(services, offset, complete);
-  co_return co_await send_rejection(errors::kOffsetMismatch, exchange, fields);
+Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, uint64_t expected, uint64_t provided,
+                               bool complete) {
+  const proto::Fields fields = state_fields(services, expected, complete);
+  proto::Problem problem;
+  problem.type = kCompletedUpload;
+  if (expected != provided) {
+    problem.type = kMismatchingOffset;
+    problem.numbers.emplace_back("expected-offset", expected);
+    problem.numbers.emplace_back("provided-offset", provided);
+  }
+  co_return co_await send_problem(errors::kOffsetMismatch, exchange, fields, std::move(problem));
 }
 
 Task<Result<>> answer_head(const Services& services, const Exchange& exchange, UploadResource& upload) {
@@ -110,17 +127,6 @@ Task<Result<>> answer_head(const Services& services, const Exchange& exchange, U
   co_return co_await exchange.response.send(head, {});
 }
 
-Task<Result<>> answer_delete(const Exchange& exchange, UploadResource& upload) {
-  const auto cancelled = co_await upload.cancel(db::UploadState::cancelled, {});
-  if (!cancelled) {
-    co_await upload.park();
-    co_return co_await send_rejection(cancelled.error(), exchange);
-  }
-  proto::ResponseHead head;
-  head.status = 204;
-  co_return co_await exchange.response.send(head, {});
-}
-
 // The answer of a complete upload, for a client that did not hear it: an empty append at its end.
 Task<Result<>> replay(const Services& services, const Exchange& exchange, UploadResource& upload,
                       const ResumableFields& fields) {
@@ -128,32 +134,49 @@ Task<Result<>> replay(const Services& services, const Exchange& exchange, Upload
   std::optional<CreatedLink> link = co_await upload.find_link();
   co_await upload.park();
   const bool fits = fields.offset == offset && fields.complete == true && exchange.body.complete();
-  if (!fits || !link) co_return co_await answer_mismatch(services, exchange, offset, true);
-  co_return co_await answer_link(exchange, std::move(*link));
+  if (fits && link) co_return co_await answer_link(exchange, std::move(*link));
+  co_return co_await answer_mismatch(services, exchange, offset, fields.offset.value_or(offset), true);
+}
+
+// The answer to a creation, whose Location is `made`, or to an append (then it is empty).
+Task<Result<>> answer_appended(const Services& services, const Exchange& exchange, Appended done, std::string made) {
+  if (done.end.kind == AppendEnd::Kind::refused) {
+    exchange.response.close_after();
+    co_return co_await refuse(services, exchange, done.end.why);
+  }
+  const proto::Fields none;
+  if (done.end.kind != AppendEnd::Kind::whole) co_return co_await answer_broken(services, exchange, done.end, none);
+  if (done.link) co_return co_await answer_link(exchange, std::move(*done.link));
+  proto::ResponseHead head;
+  head.status = made.empty() ? 204 : 201;
+  head.fields = state_fields(services, done.offset_bytes, done.complete);
+  if (!made.empty()) head.fields.add("Location", made);
+  co_return co_await exchange.response.send(head, {});
 }
 
 Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, UploadResource& upload) {
   const ResumableFields fields = proto::read_resumable_fields(exchange.request.fields);
   if (!upload.is_open()) co_return co_await replay(services, exchange, upload, fields);
   const uint64_t offset = upload.offset_bytes();
-  std::optional<Rejection> refused;
   std::optional<uint64_t> length = upload.length();
+  AppendWishes wishes = wishes_of(exchange, fields);
+  std::optional<Rejection> refused;
   if (!fields.offset || !fields.complete) refused = errors::kBadAppend;
   const bool mismatch = !refused && *fields.offset != offset;
   if (!refused && !mismatch) refused = find_length(fields, exchange.body, offset, services.config, length);
+  auto digests = proto::parse_digest_field(exchange.request.fields.joined("Content-Digest"));
+  if (!refused && !digests) refused = digests.error();
   if (mismatch || refused) {
     co_await upload.park();
-    if (mismatch) co_return co_await answer_mismatch(services, exchange, offset, false);
-    co_return co_await send_rejection(*refused, exchange);
+    if (refused) co_return co_await refuse(services, exchange, *refused);
+    co_return co_await answer_mismatch(services, exchange, offset, *fields.offset, false);
   }
   if (length) upload.set_length(*length);
-  Appended done = co_await append(exchange, upload, *fields.complete);
-  if (done.end.kind != AppendEnd::Kind::whole) co_return co_await answer_broken(exchange, done.end);
-  if (done.link) co_return co_await answer_link(exchange, std::move(*done.link));
-  proto::ResponseHead head;
-  head.status = 204;
-  head.fields = state_fields(services, done.offset, false);
-  co_return co_await exchange.response.send(head, {});
+  wishes.checksums = std::move(*digests);
+  const UploadEnd end = *fields.complete ? UploadEnd::with_body : UploadEnd::later;
+  Appended done = co_await append_and_park(exchange, upload, end, std::move(wishes));
+  std::string none;
+  co_return co_await answer_appended(services, exchange, std::move(done), std::move(none));
 }
 
 }  // namespace
@@ -172,29 +195,27 @@ Task<Result<>> handle_resumable_creation(const Services& services, const Exchang
   const bool last = fields.complete.value_or(true);
   creation.length.reset();
   const std::optional<Rejection> refused = find_length(fields, exchange.body, 0, services.config, creation.length);
-  if (refused) co_return co_await send_rejection(*refused, exchange);
+  if (refused) co_return co_await refuse(services, exchange, *refused);
+  AppendWishes wishes = wishes_of(exchange, fields);
+  if (last) {
+    creation.digests.expect_content_as_whole();
+  } else {
+    wishes.checksums = std::move(creation.digests.content);
+  }
   if (creation.id.empty()) creation.id = make_upload_id(services);
   auto created = co_await UploadResource::create(services, std::move(creation), exchange.cut);
-  if (!created) co_return co_await send_rejection(created.error(), exchange);
+  if (!created) co_return co_await refuse(services, exchange, created.error());
   UploadResource& upload = **created;
-  const std::string location = path_prefix(services.config) + "/uploads/" + upload.id();
+  std::string location = path_prefix(services.config) + "/uploads/" + upload.id();
   if (fields.wants_interim) {
-    proto::ResponseHead made;
-    made.status = 104;
-    made.fields.add("Upload-Draft-Interop-Version", proto::kInteropVersion);
-    made.fields.add("Location", location);
-    made.fields.add("Upload-Limit", limits_of(services.config));
-    // A client that is gone already is noticed by the body.
-    static_cast<void>(co_await exchange.response.send_interim(made));
+    proto::Fields made;
+    made.add("Location", location);
+    made.add("Upload-Limit", limits_of(services.config));
+    co_await tell(exchange, std::move(made));
   }
-  Appended done = co_await append(exchange, upload, last);
-  if (done.end.kind != AppendEnd::Kind::whole) co_return co_await answer_broken(exchange, done.end);
-  if (done.link) co_return co_await answer_link(exchange, std::move(*done.link));
-  proto::ResponseHead head;
-  head.status = 201;
-  head.fields = state_fields(services, done.offset, false);
-  head.fields.add("Location", location);
-  co_return co_await exchange.response.send(head, {});
+  const UploadEnd end = last ? UploadEnd::with_body : UploadEnd::later;
+  Appended done = co_await append_and_park(exchange, upload, end, std::move(wishes));
+  co_return co_await answer_appended(services, exchange, std::move(done), std::move(location));
 }
 
 Task<Result<>> handle_resumable_upload(const Services& services, const Exchange& exchange, proto::Method method,
@@ -209,15 +230,16 @@ Task<Result<>> handle_resumable_upload(const Services& services, const Exchange&
   }
   std::string upload_id(id);
   auto opened = co_await UploadResource::open(services, std::move(upload_id), exchange.cut);
-  if (!opened) co_return co_await send_rejection(opened.error(), exchange);
+  if (!opened) co_return co_await refuse(services, exchange, opened.error());
   UploadResource& upload = **opened;
   if (!upload.is_open() && upload.row().state != db::UploadState::complete) {
     co_await upload.park();
-    co_return co_await send_rejection(errors::kUploadGone, exchange);
+    co_return co_await refuse(services, exchange, errors::kUploadGone);
   }
   if (method == proto::Method::head) co_return co_await answer_head(services, exchange, upload);
-  if (method == proto::Method::delete_) co_return co_await answer_delete(exchange, upload);
-  co_return co_await answer_patch(services, exchange, upload);
+  if (method == proto::Method::patch) co_return co_await answer_patch(services, exchange, upload);
+  const proto::Fields none;
+  co_return co_await cancel_and_answer(exchange, upload, none);
 }
 
 }  // namespace ringdrop::server

@@ -18,6 +18,15 @@ io::Task<> StreamDigest::update(Bytes bytes) {
   if (!done) failed_ = true;
 }
 
+std::vector<std::pair<proto::DigestAlgorithm, std::string>> StreamDigest::save() const {
+  std::vector<std::pair<proto::DigestAlgorithm, std::string>> states;
+  for (const proto::Digester& digester : digesters_) {
+    const proto::Digester fresh(digester.algorithm());
+    states.emplace_back(digester.algorithm(), failed_ ? fresh.save() : digester.save());
+  }
+  return states;
+}
+
 io::Result<std::vector<proto::Digester>> StreamDigest::take() {
   if (failed_) return io::fail(io::Errc::exhausted, "digest");
   return std::move(digesters_);

@@ -1,6 +1,7 @@
 // The digests of a body, computed while it streams, on a worker lane: a loop never hashes.
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,10 @@ class StreamDigest {
   const std::vector<proto::DigestAlgorithm>& algorithms() const { return algorithms_; }
   // The next bytes; they live until the task has ended. One call at a time.
   io::Task<> update(Bytes bytes);
+  // Their states now (Digester::save()), between two updates; once failed(), those of no bytes at all.
+  std::vector<std::pair<proto::DigestAlgorithm, std::string>> save() const;
+  // Some bytes could not be hashed.
+  bool failed() const { return failed_; }
   // The digests in the making, to go on with them later; exhausted as with finish(). Once.
   io::Result<std::vector<proto::Digester>> take();
   // Of all bytes; exhausted: some could not be computed, since the lane was full. Once.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
+#include "proto/tus.h"
 #include "server/http_error.h"
 #include "server/stream_digest.h"
 #include "server/upload_progress.h"
@@ -27,6 +29,68 @@ Task<> update_both(StreamDigest& whole, StreamDigest* append, Bytes bytes) {
   if (!whole.empty()) co_await whole.update(bytes);
   if (append) co_await append->update(bytes);
 }
+
+// The algorithm of a checksum behind the body is known when it is too late to begin.
+std::vector<proto::DigestAlgorithm> algorithms_for(const AppendWishes& wishes) {
+  using enum proto::DigestAlgorithm;
+  if (wishes.checksum_in_trailer) return {sha1, sha256, md5};
+  std::vector<proto::DigestAlgorithm> algorithms;
+  for (const proto::Digest& digest : wishes.checksums) algorithms.push_back(digest.algorithm);
+  return algorithms;
+}
+
+// Whether what came is what it had to be.
+AppendEnd verify(StreamDigest& checked, const http::BodyReader& body, AppendWishes wishes) {
+  const Result<std::vector<proto::Digest>> digests = checked.finish();
+  if (!digests) return AppendEnd::store_failed(digests.error());
+  if (wishes.checksum_in_trailer) {
+    auto checksum = proto::parse_tus_checksum(body.trailers().joined("Upload-Checksum"));
+    if (!checksum) return AppendEnd::refused(checksum.error());
+    wishes.checksums.push_back(std::move(*checksum));
+  }
+  const bool same = std::ranges::all_of(wishes.checksums, [&](const proto::Digest& expected) {
+    return std::ranges::find(*digests, expected) != digests->end();
+  });
+  return same ? AppendEnd{} : AppendEnd::refused(wishes.mismatch);
+}
+
+// How often what comes is made durable while it comes: often enough for who waits for the offset, and so that little
+// has to be read again after a crash; seldom enough to cost nothing.
+constexpr io::Milliseconds kCheckpointPause{5'000};
+constexpr uint64_t kCheckpointBytes = 64 * kMiB;
+
+// A FileSink that makes a checkpoint now and then.
+class CheckpointSink final : public BodySink {
+ public:
+  using Checkpoint = std::function<Task<Result<uint64_t>>()>;
+
+  CheckpointSink(io::EventLoop& loop, FileSink& file, Checkpoint make,
+                 const std::function<Task<>(uint64_t)>& on_durable)
+      : loop_(loop), file_(file), make_(std::move(make)), on_durable_(on_durable), last_(loop.now()) {}
+
+  std::size_t room(std::size_t buffer_bytes) const override { return file_.room(buffer_bytes); }
+
+  Task<AppendEnd> take(io::Buffer buffer, std::size_t bytes) override {
+    AppendEnd taken = co_await file_.take(std::move(buffer), bytes);
+    since_last_ += bytes;
+    const bool worth_it = on_durable_ || since_last_ >= kCheckpointBytes;
+    if (taken.kind != AppendEnd::Kind::whole || !worth_it || loop_.now() - last_ < kCheckpointPause) co_return taken;
+    const Result<uint64_t> durable = co_await make_();
+    if (!durable) co_return AppendEnd::store_failed(durable.error());
+    if (on_durable_) co_await on_durable_(*durable);
+    last_ = loop_.now();
+    since_last_ = 0;
+    co_return taken;
+  }
+
+ private:
+  io::EventLoop& loop_;
+  FileSink& file_;
+  Checkpoint make_;
+  const std::function<Task<>(uint64_t)>& on_durable_;
+  io::TimePoint last_;
+  uint64_t since_last_ = 0;
+};
 
 }  // namespace
 
@@ -105,25 +169,22 @@ uint64_t UploadResource::limit_bytes() const {
   return std::min(services_.config.max_upload_bytes, length().value_or(UINT64_MAX));
 }
 
-Task<AppendEnd> UploadResource::append(http::BodyReader& body, const std::stop_token& stop) {
-  co_return co_await append_with(body, nullptr, stop);
+Task<AppendEnd> UploadResource::append(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop) {
+  if (!wishes.all_or_nothing()) co_return co_await append_with(body, nullptr, wishes, stop);
+  co_return co_await append_checked(body, std::move(wishes), stop);
 }
 
-Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, const proto::Digest& expected,
+Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, AppendWishes wishes,
                                                const std::stop_token& stop) {
   const uint64_t before = offset_bytes();
   // From here on a crash leaves bytes that do not count: the catalogue knows it first.
   parked_.cut_to = before;
   const Result<> marked = co_await save();
   if (!marked) co_return AppendEnd::store_failed(marked.error());
-  const std::vector<proto::DigestAlgorithm> algorithms{expected.algorithm};
-  StreamDigest checked(services_.loop, services_.digest_lane, algorithms);
-  AppendEnd end = co_await append_with(body, &checked, stop);
-  if (end.kind == AppendEnd::Kind::whole) {
-    const Result<std::vector<proto::Digest>> digests = checked.finish();
-    if (!digests) end = AppendEnd::store_failed(digests.error());
-    if (digests && digests->front() != expected) end = AppendEnd::refused(errors::kChecksumMismatch);
-  }
+  wishes.on_durable = nullptr;  // nothing counts before its end
+  StreamDigest checked(services_.loop, services_.digest_lane, algorithms_for(wishes));
+  AppendEnd end = co_await append_with(body, &checked, wishes, stop);
+  if (end.kind == AppendEnd::Kind::whole) end = verify(checked, body, std::move(wishes));
   if (end.kind != AppendEnd::Kind::whole) {
     const Result<> cut = co_await cut_back(before);
     if (!cut) co_return AppendEnd::store_failed(cut.error());
@@ -134,7 +195,25 @@ Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, const pro
   co_return end;
 }
 
-Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest* checked,
+// What has come so far is durable, and known to the catalogue: after a crash little has to be read again. The offset.
+Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, const StreamDigest& digest) {
+  const Result<> synced = co_await writer.make_durable();
+  if (!synced) co_return std::unexpected(synced.error());
+  UploadProgress progress;
+  progress.whole_spans = writer.checksums().whole_spans();
+  progress.digests = digest.save();
+  progress.digested_bytes = digest.failed() ? 0 : writer.bytes_stored();
+  progress.expected = parked_.expected;
+  parked_.row.progress = encode_progress(progress);
+  parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
+  parked_.saved_at = services_.loop.now();
+  parked_.saved_bytes = writer.bytes_stored();
+  const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
+  if (!saved) services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
+  co_return writer.bytes_stored();
+}
+
+Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest* checked, const AppendWishes& wishes,
                                             const std::stop_token& stop) {
   const Result<> caught_up = co_await catch_up();
   if (!caught_up) co_return AppendEnd::store_failed(caught_up.error());
@@ -149,8 +228,15 @@ Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest
   if (!digest.empty() || checked) {
     (*writer)->observe([&digest, checked](Bytes bytes) { return update_both(digest, checked, bytes); });
   }
-  FileSink sink(**writer, limit_bytes());
-  AppendEnd end = co_await append_body(services_, body, sink, stop);
+  FileSink file(**writer, limit_bytes());
+  const auto keep = [&] { return checkpoint(**writer, digest); };
+  CheckpointSink sink(services_.loop, file, keep, wishes.on_durable);
+  AppendEnd end;
+  if (checked) {
+    end = co_await append_body(services_, body, file, stop);
+  } else {
+    end = co_await append_body(services_, body, sink, stop);
+  }
 
   // Whatever ended it: what came is kept.
   Result<storage::ParkedBlob> parked = co_await (*writer)->park();

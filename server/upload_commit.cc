@@ -22,7 +22,6 @@ CreatedLink make_link(const Services& services, StoredFile& file, const UploadOp
   link.token = db::make_link_token(services.loop.ring());
   link.name = std::move(file.meta.name);
   link.content_type = std::move(file.meta.content_type);
-  link.size_bytes = file.extent.length_bytes;
   link.created_at_ms = services.loop.epoch_ms();
   link.delete_hash = proto::sha256(created.delete_token);
   link.expires_at_ms = expires_at(options.expiry, services.config, link.created_at_ms);
@@ -31,11 +30,14 @@ CreatedLink make_link(const Services& services, StoredFile& file, const UploadOp
     if (digest.algorithm == proto::DigestAlgorithm::sha256) link.sha256 = std::move(digest.bytes);
     if (digest.algorithm == proto::DigestAlgorithm::sha512) link.sha512 = std::move(digest.bytes);
   }
-  db::Extent stored;
-  stored.file = file.extent.file.value;
-  stored.length_bytes = file.extent.length_bytes;
-  stored.checksums = std::move(file.extent.checksums);
-  link.extents.push_back(std::move(stored));
+  for (storage::Extent& extent : file.extents) {
+    db::Extent stored;
+    stored.file = extent.file.value;
+    stored.length_bytes = extent.length_bytes;
+    stored.checksums = std::move(extent.checksums);
+    link.size_bytes += extent.length_bytes;
+    link.extents.push_back(std::move(stored));
+  }
   return created;
 }
 

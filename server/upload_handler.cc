@@ -1,7 +1,5 @@
 #include "server/upload_handler.h"
 
-#include <fmt/format.h>
-
 #include <expected>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "proto/file_name.h"
 #include "proto/file_types.h"
 #include "proto/media_type.h"
+#include "proto/resumable.h"
 #include "proto/uri.h"
 #include "server/http_error.h"
 #include "server/incoming_file.h"
@@ -21,8 +20,10 @@
 #include "server/upload_answer.h"
 #include "server/upload_append.h"
 #include "server/upload_commit.h"
+#include "server/upload_metadata.h"
 #include "server/upload_options.h"
 #include "server/upload_resource.h"
+#include "server/upload_steps.h"
 
 namespace ringdrop::server {
 namespace {
@@ -39,7 +40,8 @@ struct Wishes {
   OptionCollector options;
   UploadOptions parsed;  // the options, as far as the head says
   DigestPlan digests;
-  std::string id;  // Upload-Id; "" when there is none
+  std::string id;             // Upload-Id; "" when there is none
+  FileDescription described;  // Upload-Metadata, of the older drafts of resumable uploads
 };
 
 // What is wrong with the request, as far as its head tells.
@@ -51,6 +53,11 @@ std::expected<Wishes, Rejection> read_head(const Services& services, const Excha
   Wishes wishes;
   const std::optional<Rejection> refused = wishes.options.add_head(request);
   if (refused) return std::unexpected(*refused);
+  if (proto::read_resumable_fields(request.fields).older_draft) {
+    auto file = read_upload_metadata(request.fields.joined("Upload-Metadata"), wishes.options);
+    if (!file) return std::unexpected(file.error());
+    wishes.described = std::move(*file);
+  }
   // A bad value is refused here, before the body; with a form it is looked at again behind it.
   const auto options = wishes.options.parse(services.loop.epoch_ms());
   if (!options) return std::unexpected(options.error());
@@ -62,6 +69,7 @@ std::expected<Wishes, Rejection> read_head(const Services& services, const Excha
   auto digests = plan_digests(request, services.config);
   if (!digests) return std::unexpected(digests.error());
   wishes.digests = std::move(*digests);
+  if (!is_resumable(request)) wishes.digests.expect_content_as_whole();
   return wishes;
 }
 
@@ -70,14 +78,15 @@ Task<Result<>> refuse(const Exchange& exchange, const Rejection& why) {
   co_return co_await send_rejection(why, exchange, fields);
 }
 
-// The name of the path, else of the query, else of Content-Disposition.
+// The name of the path, else of the query, else of Upload-Metadata, else of Content-Disposition.
 std::expected<std::string, Rejection> name_of(const proto::RequestHead& request, std::string_view encoded_name,
-                                              const OptionCollector& options) {
+                                              const Wishes& wishes) {
   std::optional<std::string> bytes = proto::percent_decode(encoded_name);
   if (!bytes) return std::unexpected(errors::kBadName);
   auto name = proto::accept_file_name(std::move(*bytes));
   if (!name || !name->empty()) return name;
-  if (!options.name().empty()) return proto::accept_file_name(options.name());
+  if (!wishes.options.name().empty()) return proto::accept_file_name(wishes.options.name());
+  if (!wishes.described.name.empty()) return wishes.described.name;
   const std::optional<std::string_view> disposition = request.fields.find("Content-Disposition");
   if (!disposition) return name;
   std::optional<std::string> given = proto::disposition_file_name(*disposition);
@@ -85,17 +94,11 @@ std::expected<std::string, Rejection> name_of(const proto::RequestHead& request,
   return proto::accept_file_name(std::move(*given));
 }
 
-// An answer that stands while the client may still be sending: the connection ends behind it.
-Task<Result<>> answer_broken(const Services& services, const AppendEnd& end, const Exchange& exchange) {
-  if (end.kind == AppendEnd::Kind::client_broke) co_return co_await answer_broken_body(exchange, end.error);
-  exchange.response.close_after();
-  Rejection why = end.why;
-  if (end.kind == AppendEnd::Kind::store_failed) {
-    services.loop.log().error(
-        fmt::format("an upload failed after {} bytes: {}", exchange.body.bytes_read(), io::describe(end.error)));
-    why = rejection_for(end.error);
-  }
-  co_return co_await send_rejection(why, exchange);
+// What the client calls it; that it is a part of an upload is not the file's type.
+std::string_view type_of(const proto::RequestHead& request, const Wishes& wishes) {
+  if (!wishes.described.content_type.empty()) return wishes.described.content_type;
+  const std::string_view type = request.fields.find("Content-Type").value_or("");
+  return type == proto::kPartialUpload ? std::string_view() : type;
 }
 
 // Links for what is on disk.
@@ -117,7 +120,8 @@ Task<Result<>> handle_form(const Services& services, const Exchange& exchange, W
   if (end.kind == AppendEnd::Kind::whole && !options) end = AppendEnd::refused(options.error());
   if (end.kind != AppendEnd::Kind::whole) {
     co_await form.discard();
-    co_return co_await answer_broken(services, end, exchange);
+    const proto::Fields none;
+    co_return co_await answer_broken(services, exchange, end, none);
   }
   co_return co_await publish_and_answer(services, exchange, form.take_files(), *options);
 }
@@ -126,18 +130,12 @@ Task<Result<>> handle_form(const Services& services, const Exchange& exchange, W
 Task<Result<>> handle_named_upload(const Services& services, const Exchange& exchange, UploadCreation creation) {
   auto created = co_await UploadResource::create(services, std::move(creation), exchange.cut);
   if (!created) co_return co_await refuse(exchange, created.error());
-  UploadResource& upload = **created;
-  AppendEnd end = co_await upload.append(exchange.body, exchange.stop);
-  std::optional<CreatedLink> link;
-  if (end.kind == AppendEnd::Kind::whole) {
-    auto completed = co_await upload.complete();
-    if (!completed) end = AppendEnd::refused(completed.error());
-    if (completed) link = std::move(*completed);
-  }
-  co_await upload.park();
-  if (!link) co_return co_await answer_broken(services, end, exchange);
+  AppendWishes no_wishes;
+  Appended done = co_await append_and_park(exchange, **created, UploadEnd::with_body, std::move(no_wishes));
+  const proto::Fields none;
+  if (!done.link) co_return co_await answer_broken(services, exchange, done.end, none);
   std::vector<CreatedLink> links;
-  links.push_back(std::move(*link));
+  links.push_back(std::move(*done.link));
   co_return co_await answer_created(exchange, links);
 }
 
@@ -148,11 +146,11 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
   if (length && *length > services.config.max_upload_bytes) co_return co_await refuse(exchange, errors::kSizeLimit);
-  std::expected<std::string, Rejection> name = name_of(exchange.request, encoded_name, wishes->options);
+  std::expected<std::string, Rejection> name = name_of(exchange.request, encoded_name, *wishes);
   if (!name) co_return co_await refuse(exchange, name.error());
 
   FileMeta meta;
-  meta.content_type = proto::stored_media_type(exchange.request.fields.find("Content-Type").value_or(""), *name);
+  meta.content_type = proto::stored_media_type(type_of(exchange.request, *wishes), *name);
   meta.name = std::move(*name);
   if (!wishes->id.empty() || is_resumable(exchange.request)) {
     UploadCreation creation;
@@ -174,7 +172,8 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   const AppendEnd end = co_await append_body(services, exchange.body, sink, exchange.stop);
   if (end.kind != AppendEnd::Kind::whole) {
     co_await (*file)->discard();
-    co_return co_await answer_broken(services, end, exchange);
+    const proto::Fields none;
+    co_return co_await answer_broken(services, exchange, end, none);
   }
   auto stored = co_await (*file)->finish(services, std::move(meta));
   if (!stored) co_return co_await send_rejection(stored.error(), exchange);

@@ -42,6 +42,10 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   return number;
 }
 
+void add_once(std::vector<proto::DigestAlgorithm>& to, proto::DigestAlgorithm algorithm) {
+  if (std::ranges::find(to, algorithm) == to.end()) to.push_back(algorithm);
+}
+
 void keep_earlier(ExpiryWish& wish, const ExpiryWish& other) {
   if (other.after) wish.after = wish.after ? std::min(*wish.after, *other.after) : *other.after;
   if (other.at) wish.at = wish.at ? std::min(*wish.at, *other.at) : *other.at;
@@ -152,22 +156,27 @@ std::optional<io::EpochMs> expires_at(const ExpiryWish& wish, const Config& conf
   return at;
 }
 
+void DigestPlan::expect_content_as_whole() {
+  for (proto::Digest& digest : std::exchange(content, {})) {
+    add_once(compute, digest.algorithm);
+    expected.push_back(std::move(digest));
+  }
+}
+
 std::expected<DigestPlan, Rejection> plan_digests(const proto::RequestHead& request, const Config& config) {
   DigestPlan plan;
-  for (const std::string_view name : {"Repr-Digest", "Content-Digest"}) {
-    auto digests = proto::parse_digest_field(request.fields.joined(name));
-    if (!digests) return std::unexpected(digests.error());
-    std::ranges::move(*digests, std::back_inserter(plan.expected));
-  }
+  auto whole = proto::parse_digest_field(request.fields.joined("Repr-Digest"));
+  if (!whole) return std::unexpected(whole.error());
+  plan.expected = std::move(*whole);
+  auto content = proto::parse_digest_field(request.fields.joined("Content-Digest"));
+  if (!content) return std::unexpected(content.error());
+  plan.content = std::move(*content);
   const auto wanted = proto::parse_want_digest(request.fields.joined("Want-Repr-Digest"));
   if (!wanted) return std::unexpected(wanted.error());
-  const auto add = [](std::vector<proto::DigestAlgorithm>& to, proto::DigestAlgorithm algorithm) {
-    if (std::ranges::find(to, algorithm) == to.end()) to.push_back(algorithm);
-  };
-  if (config.digest == DigestPolicy::always) add(plan.wanted, proto::DigestAlgorithm::sha256);
-  if (*wanted && config.digest != DigestPolicy::never) add(plan.wanted, **wanted);
+  if (config.digest == DigestPolicy::always) add_once(plan.wanted, proto::DigestAlgorithm::sha256);
+  if (*wanted && config.digest != DigestPolicy::never) add_once(plan.wanted, **wanted);
   plan.compute = plan.wanted;
-  for (const proto::Digest& digest : plan.expected) add(plan.compute, digest.algorithm);
+  for (const proto::Digest& digest : plan.expected) add_once(plan.compute, digest.algorithm);
   return plan;
 }
 

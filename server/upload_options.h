@@ -62,7 +62,10 @@ std::optional<io::EpochMs> expires_at(const ExpiryWish& wish, const Config& conf
 struct DigestPlan {
   std::vector<proto::DigestAlgorithm> wanted;   // by the client or the configuration
   std::vector<proto::DigestAlgorithm> compute;  // those, and what `expected` needs
-  std::vector<proto::Digest> expected;
+  std::vector<proto::Digest> expected;          // of the whole file (Repr-Digest)
+  std::vector<proto::Digest> content;           // of this request's content (Content-Digest)
+  // The request's content is the whole file.
+  void expect_content_as_whole();
 };
 // Repr-Digest, Content-Digest, Want-Repr-Digest and the configuration. 400 bad_digest, bad_want_digest.
 std::expected<DigestPlan, proto::Rejection> plan_digests(const proto::RequestHead& request, const Config& config);

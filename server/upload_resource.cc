@@ -63,6 +63,9 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
     co_return std::unexpected(errors::kIdInUse);
   }
 
+  // What cannot fit is refused before anything comes.
+  const Result<> room = co_await services.blobs.check_room(creation.length.value_or(0));
+  if (!room) co_return std::unexpected(rejection_for(room.error()));
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
   (*writer)->make_resumable(storage::Checksums());
@@ -154,7 +157,7 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   // What was reserved behind it is not needed any more.
   const Result<> trimmed = co_await services_.blobs.cut(id, offset_bytes());
   if (!trimmed) co_return std::unexpected(log_failure(services_, "an upload cannot be committed", trimmed.error()));
-  file.extent = {id, offset_bytes(), parked_.blob->checksums.finish()};
+  file.extents.push_back({id, offset_bytes(), parked_.blob->checksums.finish()});
   file.meta.name = row().name;
   file.meta.content_type = row().content_type;
 
@@ -166,7 +169,7 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + (partial ? services_.config.upload_expires.count()
                                                                    : services_.config.finished_upload_ttl.count());
   UploadProgress whole;
-  whole.whole_spans = file.extent.checksums;
+  whole.whole_spans = file.extents.front().checksums;
   parked_.row.progress = encode_progress(whole);
   if (!partial) {
     created = make_link(services_, file, parse_stored_options(row().options), delete_token_of(id_));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "db/upload.h"
 #include "io/task.h"
 #include "server/exchange.h"
+#include "server/http_error.h"
 #include "server/incoming_file.h"
 #include "server/services.h"
 #include "server/upload_append.h"
@@ -31,6 +33,18 @@ struct UploadCreation {
   std::string concat;    // Upload-Concat as sent; "" or "partial"
   UploadOptions options;
   DigestPlan digests;
+};
+
+// What an append asks for beyond its bytes.
+struct AppendWishes {
+  // All or nothing: the bytes count only when they have these digests; or the one of Upload-Checksum behind the body.
+  std::vector<proto::Digest> checksums;
+  bool checksum_in_trailer = false;
+  proto::Rejection mismatch = errors::kDigestMismatch;  // what they are refused with
+  // Called now and then while the body comes, with the offset that is durable by then. Suspends.
+  std::function<io::Task<>(uint64_t)> on_durable{};
+
+  bool all_or_nothing() const { return checksum_in_trailer || !checksums.empty(); }
 };
 
 // The uploader's secret name of an upload: 22 to 64 of [0-9A-Za-z_-].
@@ -64,12 +78,9 @@ class UploadResource {
     parked_.row.length = length;
   }
 
-  // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it.
-  // Precondition: is_open().
-  io::Task<AppendEnd> append(http::BodyReader& body, const std::stop_token& stop);
-  // The same, all or nothing: bytes count only when they have this digest. refused, status 460: they have not.
-  io::Task<AppendEnd> append_checked(http::BodyReader& body, const proto::Digest& expected,
-                                     const std::stop_token& stop);
+  // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it; with
+  // checksums: all of it or nothing. Precondition: is_open().
+  io::Task<AppendEnd> append(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop);
 
   // All bytes are there: it becomes a link (a partial one: it waits for its concatenation, and there is none).
   io::Task<Outcome<std::optional<CreatedLink>>> complete();
@@ -78,7 +89,7 @@ class UploadResource {
 
   // Ends it: cancelled, or failed for `reason`; its link, if it has become one, is deleted too.
   io::Task<Outcome<void>> cancel(db::UploadState state, std::string reason);
-  // Gives it back: the next request goes on.
+  // Gives it back: the next request goes on. Of the row only its numbers may be asked for afterwards.
   io::Task<> park();
 
  private:
@@ -87,7 +98,10 @@ class UploadResource {
   io::Task<Outcome<void>> load();
   io::Task<io::Result<>> load_bytes();
   io::Task<io::Result<>> catch_up();
-  io::Task<AppendEnd> append_with(http::BodyReader& body, StreamDigest* checked, const std::stop_token& stop);
+  io::Task<AppendEnd> append_checked(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop);
+  io::Task<AppendEnd> append_with(http::BodyReader& body, StreamDigest* checked, const AppendWishes& wishes,
+                                  const std::stop_token& stop);
+  io::Task<io::Result<uint64_t>> checkpoint(storage::BlobWriter& writer, const StreamDigest& digest);
   io::Task<io::Result<>> cut_back(uint64_t offset);
   io::Task<io::Result<>> save();
   UploadProgress progress() const;

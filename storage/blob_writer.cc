@@ -209,14 +209,19 @@ void BlobWriter::make_resumable(Checksums so_far) {
   checksums_ = std::move(so_far);
 }
 
-io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
+io::Task<io::Result<>> BlobWriter::make_durable() {
   io::Result<> done = co_await wait_for_write();
-  co_await writes_.join();
   if (done && space_.durability == Durability::full) {
     done = co_await file_->sync_data();
     if (!done) space_.failed.store(true, std::memory_order_relaxed);
   }
   if (done && space_.failed.load()) done = io::fail(io::Errc::system, "storage", EIO);
+  co_return done;
+}
+
+io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
+  const io::Result<> done = co_await make_durable();
+  co_await writes_.join();
   direct_.reset();
   file_.reset();
   if (!done) co_return std::unexpected(done.error());

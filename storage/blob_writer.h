@@ -77,6 +77,10 @@ class BlobWriter {
   void make_resumable(Checksums so_far);
   // Everything appended is durable, and the descriptors are closed; go on by BlobStore::reopen(). no_space, system.
   io::Task<io::Result<ParkedBlob>> park();
+  // Everything appended so far is durable: bytes_stored() counts it. no_space, system.
+  io::Task<io::Result<>> make_durable();
+  // Of everything appended so far.
+  const Checksums& checksums() const { return checksums_; }
   // The file's entry in its directory is durable.
   io::Task<io::Result<>> sync_entry();
 

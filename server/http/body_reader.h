@@ -36,6 +36,8 @@ class BodyReader {
   // The declared size in bytes; nullopt for a chunked body.
   std::optional<uint64_t> length() const;
   uint64_t bytes_read() const { return bytes_read_; }
+  // Fields behind a chunked body; once complete().
+  const proto::Fields& trailers() const { return parser_.trailers(); }
   // Whether what is left of the body may be read for the connection's sake: not when it is much, or when the client
   // still waits for its 100 and may never send it. A chunked one is worth the try.
   bool can_be_skipped() const;

@@ -345,7 +345,8 @@ TEST_CASE("a digest that the client sends is verified under every policy, and ma
     for (const std::string_view name : {"Repr-Digest", "content-digest"}) {
       CAPTURE(static_cast<int>(policy));
       CAPTURE(name);
-      const DigestPlan made = plan({{name, field}}, policy);
+      DigestPlan made = plan({{name, field}}, policy);
+      made.expect_content_as_whole();
       const bool always = policy == DigestPolicy::always;
       CHECK(made.wanted == (always ? Algorithms{kSha256} : Algorithms{}));
       CHECK(made.compute == (always ? Algorithms{kSha256, kSha512} : Algorithms{kSha512}));
@@ -358,14 +359,18 @@ TEST_CASE("each algorithm is computed once, and every digest that was sent has t
   const std::string a = digest_field("sha-256", 32, 'a');
   const std::string b = digest_field("sha-256", 32, 'b');
   const std::string c = digest_field("sha-512", 64, 'c');
-  const DigestPlan made =
+  DigestPlan made =
       plan({{"Repr-Digest", a}, {"Repr-Digest", c}, {"Content-Digest", b}, {"Want-Repr-Digest", "sha-512=1"}},
            DigestPolicy::on_request);
   CHECK(made.wanted == Algorithms{kSha512});
   CHECK(made.compute == Algorithms{kSha512, kSha256});
-  CHECK(made.expected == std::vector{proto::Digest{kSha256, std::string(32, 'a')},
-                                     proto::Digest{kSha512, std::string(64, 'c')},
-                                     proto::Digest{kSha256, std::string(32, 'b')}});
+  CHECK(made.expected ==
+        std::vector{proto::Digest{kSha256, std::string(32, 'a')}, proto::Digest{kSha512, std::string(64, 'c')}});
+  CHECK(made.content == std::vector{proto::Digest{kSha256, std::string(32, 'b')}});
+  made.expect_content_as_whole();
+  CHECK(made.content.empty());
+  CHECK(made.compute == Algorithms{kSha512, kSha256});
+  CHECK(made.expected.back() == proto::Digest{kSha256, std::string(32, 'b')});
 }
 
 TEST_CASE("digests of algorithms that we do not know ask for nothing") {

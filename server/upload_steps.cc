@@ -1,0 +1,77 @@
+#include "server/upload_steps.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "server/http_error.h"
+
+namespace ringdrop::server {
+namespace {
+
+using io::Result;
+using io::Task;
+using Kind = AppendEnd::Kind;
+
+}  // namespace
+
+Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload, UploadEnd ends, AppendWishes wishes) {
+  Appended done;
+  done.end = co_await upload.append(exchange.body, std::move(wishes), exchange.stop);
+  const bool full = upload.length() == upload.offset_bytes();
+  // "... rejecting the request once the offset exceeds the length, marking the upload resource invalid"
+  // (draft-ietf-httpbis-resumable-upload, 4.4.1).
+  const bool beyond = done.end.kind == Kind::refused && done.end.why.code == errors::kSizeLimit.code;
+  if (beyond && ends != UploadEnd::when_full && upload.length()) {
+    const auto failed = co_await upload.cancel(db::UploadState::failed, "size_limit_exceeded");
+    done.end = AppendEnd::refused(failed ? errors::kInconsistentLength : failed.error());
+  }
+  bool last = false;
+  if (ends == UploadEnd::when_full) {
+    // All bytes are there: it is complete, however the request ended.
+    last = full && (done.end.kind == Kind::whole || done.end.kind == Kind::client_broke);
+  } else if (ends == UploadEnd::with_body && done.end.kind == Kind::whole) {
+    last = full || !upload.length();
+    if (!last) done.end = AppendEnd::refused(errors::kInconsistentLength);
+  }
+  if (last) {
+    auto completed = co_await upload.complete();
+    if (completed) {
+      done.complete = true;
+      done.link = std::move(*completed);
+    } else {
+      done.end = AppendEnd::refused(completed.error());
+    }
+  }
+  done.offset_bytes = upload.offset_bytes();
+  co_await upload.park();
+  done.expires_at_ms = upload.row().expires_at_ms;
+  co_return done;
+}
+
+Task<Result<>> answer_broken(const Services& services, const Exchange& exchange, const AppendEnd& end,
+                             const proto::Fields& fields) {
+  if (end.kind == Kind::client_broke) co_return co_await answer_broken_body(exchange, end.error);
+  exchange.response.close_after();
+  proto::Rejection why = end.why;
+  if (end.kind == Kind::store_failed) {
+    services.loop.log().error(
+        fmt::format("an upload failed after {} bytes: {}", exchange.body.bytes_read(), io::describe(end.error)));
+    why = rejection_for(end.error);
+  }
+  co_return co_await send_rejection(why, exchange, fields);
+}
+
+Task<Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload, const proto::Fields& fields) {
+  const auto cancelled = co_await upload.cancel(db::UploadState::cancelled, {});
+  if (!cancelled) {
+    co_await upload.park();
+    co_return co_await send_rejection(cancelled.error(), exchange, fields);
+  }
+  proto::ResponseHead head;
+  head.status = 204;
+  head.fields = fields;
+  co_return co_await exchange.response.send(head, {});
+}
+
+}  // namespace ringdrop::server

@@ -1,0 +1,42 @@
+// The steps of a request to an upload that has an id, whatever protocol it speaks: append and complete, tell why that
+// failed, cancel. How a good answer looks is the protocol's own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "io/task.h"
+#include "server/exchange.h"
+#include "server/services.h"
+#include "server/upload_resource.h"
+
+namespace ringdrop::server {
+
+// Where the upload ends.
+enum class UploadEnd : uint8_t {
+  later,      // more is to come
+  with_body,  // where this body does
+  when_full,  // with the byte that makes it as long as was declared
+};
+
+// What an append has made of the upload, which is given back by then.
+struct Appended {
+  AppendEnd end;
+  uint64_t offset_bytes = 0;  // durable
+  io::EpochMs expires_at_ms = 0;
+  bool complete = false;
+  std::optional<CreatedLink> link;  // of a complete one that is no part of another
+};
+
+// Appends the request's body, completes the upload when that is its end, and gives it back. Suspends.
+io::Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload, UploadEnd ends,
+                                   AppendWishes wishes);
+
+// The answer to an append that was not taken as a whole; the connection ends behind it. `fields` come on top.
+io::Task<io::Result<>> answer_broken(const Services& services, const Exchange& exchange, const AppendEnd& end,
+                                     const proto::Fields& fields);
+
+// Cancels, gives it back, and answers: 204, or why not.
+io::Task<io::Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload, const proto::Fields& fields);
+
+}  // namespace ringdrop::server
