@@ -155,10 +155,22 @@ io::Task<io::Result<std::optional<Upload>>> Catalogue::find_upload(io::EventLoop
   co_return co_await on_reader(loop, reader_lane_, file_, find);
 }
 
-io::Task<io::Result<>> Catalogue::save_upload(io::EventLoop& loop, const Upload& upload) {
-  const io::Result<> saved = co_await on_writer(loop, writer_lane_, file_,
-                                                [&](Tables& tables) { return tables.uploads.save_progress(upload); });
+io::Task<io::Result<>> Catalogue::save_uploads(io::EventLoop& loop, std::span<const Upload> uploads) {
+  const auto save_all = [&](Tables& tables) -> io::Result<> {
+    for (const Upload& upload : uploads) {
+      const io::Result<> saved = tables.uploads.save_progress(upload);
+      if (!saved) return saved;
+    }
+    return {};
+  };
+  const io::Result<> saved = co_await on_writer(loop, writer_lane_, file_, save_all);
   co_return saved;
+}
+
+io::Task<io::Result<std::vector<OpenUpload>>> Catalogue::open_uploads(io::EventLoop& loop, uint64_t first_file,
+                                                                      uint64_t most) {
+  const auto list = [&](Tables& tables) { return tables.uploads.open_uploads(first_file, most); };
+  co_return co_await on_reader(loop, reader_lane_, file_, list);
 }
 
 io::Task<io::Result<>> Catalogue::end_uploads(io::EventLoop& loop, const UploadEnds& change) {

@@ -83,11 +83,16 @@ class Catalogue {
   // known already. no_space.
   io::Task<io::Result<>> insert_upload(io::EventLoop& loop, const Upload& upload);
   io::Task<io::Result<std::optional<Upload>>> find_upload(io::EventLoop& loop, std::string_view id_hash);
-  // Of an open one: length, expiry and progress. no_space.
-  io::Task<io::Result<>> save_upload(io::EventLoop& loop, const Upload& upload);
+  // Of open ones: length, expiry and progress, all in one transaction. no_space.
+  io::Task<io::Result<>> save_uploads(io::EventLoop& loop, std::span<const Upload> uploads);
+  io::Task<io::Result<>> save_upload(io::EventLoop& loop, const Upload& upload) {
+    return save_uploads(loop, std::span(&upload, 1));
+  }
   // Uploads end and become links, all in one transaction: durably, when it succeeds. refused: one of
   // them had ended before; then nothing is changed. exists, no_space; failed() as with insert().
   io::Task<io::Result<>> end_uploads(io::EventLoop& loop, const UploadEnds& change);
+  // Unfinished ones by their files, ascending from `first_file` on.
+  io::Task<io::Result<std::vector<OpenUpload>>> open_uploads(io::EventLoop& loop, uint64_t first_file, uint64_t most);
   // For the sweeper: open ones that have expired, ended ones to be forgotten; by id_hash.
   io::Task<io::Result<std::vector<std::string>>> due_uploads(io::EventLoop& loop, io::EpochMs now_ms, uint64_t most);
   // no_space.

@@ -39,4 +39,10 @@ struct Upload {
   std::string reason;  // why it failed
 };
 
+// An unfinished one and the file that it owns.
+struct OpenUpload {
+  std::string id_hash;
+  uint64_t file = 0;
+};
+
 }  // namespace ringdrop::db

@@ -51,6 +51,8 @@ const UploadTable::Sql UploadTable::kSql[] = {
     {&Statements::drop_file, "UPDATE uploads SET file = NULL WHERE id_hash = ?1", "end an upload"},
     {&Statements::due, "SELECT id_hash FROM uploads WHERE expires_at_ms <= ?1 LIMIT ?2", "list due uploads"},
     {&Statements::forget, "DELETE FROM uploads WHERE id_hash = ?1", "forget an upload"},
+    {&Statements::open_uploads,
+     "SELECT id_hash, file FROM uploads WHERE file >= ?1 AND state = 0 ORDER BY file LIMIT ?2", "list open uploads"},
     {&Statements::files_between, "SELECT file FROM uploads WHERE file BETWEEN ?1 AND ?2 ORDER BY file",
      "list files of uploads"},
 };
@@ -150,6 +152,18 @@ io::Result<> UploadTable::forget(std::string_view id_hash) {
   }
   Statement::Use use = statements_.forget.use();
   return use.bind_blob(1, id_hash).run();
+}
+
+io::Result<std::vector<OpenUpload>> UploadTable::open_uploads(uint64_t first_file, uint64_t most) {
+  std::vector<OpenUpload> open;
+  Statement::Use use = statements_.open_uploads.use();
+  use.bind(1, static_cast<int64_t>(std::min(first_file, kMostInteger))).bind(2, static_cast<int64_t>(most));
+  while (true) {
+    const io::Result<bool> row = use.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return open;
+    open.push_back({std::string(use.column_blob(0)), static_cast<uint64_t>(use.column(1))});
+  }
 }
 
 io::Result<std::vector<uint64_t>> UploadTable::files_between(uint64_t first, uint64_t last) {

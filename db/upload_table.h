@@ -39,6 +39,8 @@ class UploadTable {
   io::Result<std::vector<std::string>> due(io::EpochMs now_ms, uint64_t most);
   // It is unknown from now on; a file that it still owns becomes garbage.
   io::Result<> forget(std::string_view id_hash);
+  // Unfinished ones by their files, ascending from `first_file` on; at most `most`.
+  io::Result<std::vector<OpenUpload>> open_uploads(uint64_t first_file, uint64_t most);
   // Those in [first, last] that an upload owns, ascending.
   io::Result<std::vector<uint64_t>> files_between(uint64_t first, uint64_t last);
 
@@ -52,6 +54,7 @@ class UploadTable {
     Statement drop_file;
     Statement due;
     Statement forget;
+    Statement open_uploads;
     Statement files_between;
   };
   struct Sql;

@@ -7,6 +7,7 @@
 
 #include "io/on_loop.h"
 #include "server/expiry.h"
+#include "server/reservations.h"
 
 namespace ringdrop::server {
 namespace {
@@ -136,11 +137,38 @@ Task<> Server::sweep_for_ever() {
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
+    const Result<> released = co_await release_space();
+    if (!released) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(released.error())));
     Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, config_);
     if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
   }
+}
+
+Task<Result<>> Server::release_space() {
+  storage::BlobStore& blobs = loops_.front()->blobs();
+  if (next_left_upload_) {
+    uint64_t next = *next_left_upload_;
+    const Result<bool> more = co_await release_left_reservations(loop_, blobs, catalogue_, uploads_, next);
+    if (!more) co_return std::unexpected(more.error());
+    next_left_upload_ = next;
+    if (!*more) next_left_upload_.reset();
+  }
+  co_return co_await release_reservations(loop_, blobs, uploads_);
+}
+
+// What is known of unfinished uploads beyond their bytes: the next start need not read them again.
+Task<> Server::save_uploads() {
+  if (catalogue_.failed()) co_return;
+  std::vector<db::Upload> rows;
+  for (ParkedUpload& parked : uploads_.take_all_parked()) {
+    parked.row.progress = encode_progress(progress_of(parked));
+    rows.push_back(std::move(parked.row));
+  }
+  if (rows.empty()) co_return;
+  const Result<> saved = co_await catalogue_.save_uploads(loop_, rows);
+  if (!saved) loop_.log().warn(fmt::format("the uploads' state is not saved: {}", io::describe(saved.error())));
 }
 
 Task<> Server::stop(io::TimePoint cut_at) {
@@ -154,6 +182,7 @@ Task<> Server::stop(io::TimePoint cut_at) {
   for (const std::unique_ptr<ServerLoop>& part : loops_) {
     co_await io::run_on_loop(loop_, part->loop(), part->close(cut_at));
   }
+  co_await save_uploads();
 }
 
 Task<> Server::cut() {

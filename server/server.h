@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -46,6 +47,8 @@ class Server {
   io::Task<io::Result<io::Listener>> listen_on(const io::Address& address, const std::stop_token& stop);
   io::Task<> watch_catalogue();
   io::Task<> sweep_for_ever();
+  io::Task<io::Result<>> release_space();
+  io::Task<> save_uploads();
 
   const Config& config_;
   const http::HttpLimits limits_;
@@ -59,6 +62,7 @@ class Server {
   std::string own_host_;
   RunningDownloads running_downloads_;
   UploadRegistry uploads_;
+  std::optional<uint64_t> next_left_upload_ = 0;  // see release_left_reservations()
   std::stop_source failure_;
   io::WaitList pause_;
   io::TaskScope accepting_;

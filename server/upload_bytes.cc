@@ -109,7 +109,8 @@ Task<Result<>> UploadResource::load_bytes() {
   parked_.offset_bytes = *size;
   storage::Checksums checksums(std::move(saved->whole_spans));
   if (checksums.bytes() > *size) checksums = storage::Checksums();
-  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums)});
+  // What it held in the process before this one, it may hold still.
+  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums), true});
   parked_.expected = std::move(saved->expected);
   const bool digests_fit = saved->digested_bytes <= *size;
   parked_.digested_bytes = digests_fit ? saved->digested_bytes : 0;
@@ -265,7 +266,7 @@ Task<Result<>> UploadResource::cut_back(uint64_t offset) {
   // What was computed covers bytes that are gone: from the last whole span on, and the digests, it is done again.
   std::string spans = parked_.blob ? parked_.blob->checksums.whole_spans() : std::string();
   spans.resize(std::min<std::size_t>(spans.size(), offset / storage::kChecksumSpan * storage::kChecksumBytes));
-  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans))});
+  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans)), false});
   parked_.offset_bytes = offset;
   const std::vector<proto::DigestAlgorithm> algorithms = algorithms_of(parked_.digesters);
   parked_.digesters.clear();

@@ -7,6 +7,18 @@
 
 namespace ringdrop::server {
 
+UploadProgress progress_of(const ParkedUpload& parked) {
+  UploadProgress progress;
+  if (parked.blob) progress.whole_spans = parked.blob->checksums.whole_spans();
+  progress.digested_bytes = parked.digested_bytes;
+  for (const proto::Digester& digester : parked.digesters) {
+    progress.digests.emplace_back(digester.algorithm(), digester.save());
+  }
+  progress.expected = parked.expected;
+  progress.cut_to = parked.cut_to;
+  return progress;
+}
+
 // Lives on its loop; others reach it by a task there.
 struct UploadRegistry::Claim::Owner {
   explicit Owner(io::EventLoop& its_loop) : loop(its_loop), released(its_loop) {}
@@ -70,6 +82,27 @@ std::optional<UploadRegistry::Claim> UploadRegistry::claim_if_free(io::EventLoop
   owner->inherited = std::exchange(entry.parked, std::nullopt);
   entry.owner = owner.get();
   return Claim(*this, id_hash, std::move(owner));
+}
+
+std::vector<std::string> UploadRegistry::holding_space(io::TimePoint since, std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> found;
+  for (const auto& [id_hash, entry] : entries_) {
+    if (found.size() == most) break;
+    const std::optional<ParkedUpload>& parked = entry.parked;
+    if (parked && parked->blob && parked->blob->reserved && parked->idle_since <= since) found.push_back(id_hash);
+  }
+  return found;
+}
+
+std::vector<ParkedUpload> UploadRegistry::take_all_parked() {
+  const std::lock_guard lock(mutex_);
+  std::vector<ParkedUpload> all;
+  for (auto& [id_hash, entry] : entries_) {
+    if (entry.parked) all.push_back(std::move(*entry.parked));
+    entry.parked.reset();
+  }
+  return all;
 }
 
 // On the owner's loop, where it cannot go away in between. true: that owner has it no more.

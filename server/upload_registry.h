@@ -17,6 +17,7 @@
 #include "io/task.h"
 #include "io/wait_list.h"
 #include "proto/digest.h"
+#include "server/upload_progress.h"
 #include "storage/blob_writer.h"
 
 namespace ringdrop::server {
@@ -34,7 +35,11 @@ struct ParkedUpload {
   // When `progress` was last written to the catalogue, and how much of the upload it covered.
   io::TimePoint saved_at{};
   uint64_t saved_bytes = 0;
+  io::TimePoint idle_since{};  // when the last request had it
 };
+
+// What the catalogue is to keep of it.
+UploadProgress progress_of(const ParkedUpload& parked);
 
 class UploadRegistry {
  public:
@@ -68,6 +73,11 @@ class UploadRegistry {
                                     io::TimePoint deadline);
   // The same, where nobody has it; nullopt: somebody has.
   std::optional<Claim> try_claim(io::EventLoop& loop, const std::string& id_hash, std::stop_source cut);
+
+  // Of those that nobody has had since `since`, the ones that hold disk space behind their bytes: at most `most`.
+  std::vector<std::string> holding_space(io::TimePoint since, std::size_t most);
+  // Everything that is parked, of unfinished uploads: when no request runs any more.
+  std::vector<ParkedUpload> take_all_parked();
 
  private:
   struct Entry {

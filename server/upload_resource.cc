@@ -92,7 +92,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   row.options = format_options(creation.options);
   parked.blob = std::move(*blob);
   parked.expected = std::move(creation.digests.expected);
-  row.progress = encode_progress(resource->progress());
+  row.progress = encode_progress(progress_of(parked));
   parked.saved_at = services.loop.now();
   const Result<> inserted = co_await services.catalogue.insert_upload(services.loop, row);
   if (!inserted) {
@@ -217,20 +217,8 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
   co_return Outcome<void>{};
 }
 
-UploadProgress UploadResource::progress() const {
-  UploadProgress progress;
-  if (parked_.blob) progress.whole_spans = parked_.blob->checksums.whole_spans();
-  progress.digested_bytes = parked_.digested_bytes;
-  for (const proto::Digester& digester : parked_.digesters) {
-    progress.digests.emplace_back(digester.algorithm(), digester.save());
-  }
-  progress.expected = parked_.expected;
-  progress.cut_to = parked_.cut_to;
-  return progress;
-}
-
 Task<Result<>> UploadResource::save() {
-  parked_.row.progress = encode_progress(progress());
+  parked_.row.progress = encode_progress(progress_of(parked_));
   parked_.saved_at = services_.loop.now();
   parked_.saved_bytes = parked_.offset_bytes;
   co_return co_await services_.catalogue.save_upload(services_.loop, row());
@@ -250,6 +238,7 @@ Task<> UploadResource::park() {
     if (!saved)
       services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
   }
+  parked_.idle_since = services_.loop.now();
   if (parked_.blob) {
     release(std::move(parked_));
   } else {

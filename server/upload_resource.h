@@ -104,7 +104,6 @@ class UploadResource {
   io::Task<io::Result<uint64_t>> checkpoint(storage::BlobWriter& writer, const StreamDigest& digest);
   io::Task<io::Result<>> cut_back(uint64_t offset);
   io::Task<io::Result<>> save();
-  UploadProgress progress() const;
   void release(std::optional<ParkedUpload> parked);
   uint64_t limit_bytes() const;
 

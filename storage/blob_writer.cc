@@ -225,7 +225,8 @@ io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
   direct_.reset();
   file_.reset();
   if (!done) co_return std::unexpected(done.error());
-  ParkedBlob parked{id_, std::move(checksums_)};
+  const bool reserved = reserved_ > appended_;
+  ParkedBlob parked{id_, std::move(checksums_), reserved};
   co_return std::move(parked);
 }
 

@@ -37,6 +37,8 @@ struct Extent {
 struct ParkedBlob {
   BlobId file;
   Checksums checksums;  // of its bytes: checksums.bytes() is its durable size
+  // Disk space is held behind its bytes: BlobStore::cut() gives it back.
+  bool reserved = false;
 };
 
 class BlobWriter {

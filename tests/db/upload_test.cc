@@ -58,6 +58,34 @@ Upload make_upload(uint64_t number) {
   return upload;
 }
 
+TEST_CASE("unfinished uploads are listed by their files, and saved together") {
+  Fixture fixture;
+  for (const uint64_t number : {9U, 3U, 5U, 7U}) {
+    REQUIRE(fixture.loop.run(fixture.catalogue().insert_upload(fixture.loop.loop(), make_upload(number))));
+  }
+  REQUIRE(fixture.end(make_upload(5), UploadState::complete, FileFate::kept));
+  const auto files_from = [&](uint64_t first, uint64_t most) {
+    const auto open = fixture.loop.run(fixture.catalogue().open_uploads(fixture.loop.loop(), first, most));
+    REQUIRE(open);
+    Files files;
+    for (const OpenUpload& one : *open) {
+      CHECK(one.id_hash == make_upload(one.file).id_hash);
+      files.push_back(one.file);
+    }
+    return files;
+  };
+  CHECK(files_from(0, 10) == Files{3, 7, 9});
+  CHECK(files_from(4, 1) == Files{7});
+  CHECK(files_from(10, 10).empty());
+
+  std::vector<Upload> rows{make_upload(3), make_upload(9)};
+  for (Upload& row : rows) row.progress = "newer";
+  REQUIRE(fixture.loop.run(fixture.catalogue().save_uploads(fixture.loop.loop(), rows)));
+  CHECK(fixture.find(make_upload(3).id_hash)->progress == "newer");
+  CHECK(fixture.find(make_upload(7).id_hash)->progress == make_upload(7).progress);
+  CHECK(fixture.find(make_upload(9).id_hash)->progress == "newer");
+}
+
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "every field of an upload comes back, after a restart too") {

@@ -1,0 +1,58 @@
+#include "server/reservations.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ringdrop::server {
+namespace {
+
+using io::Result;
+using io::Task;
+
+constexpr uint64_t kUploadsARound = 64;
+
+}  // namespace
+
+Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads) {
+  const io::TimePoint since = loop.now() - kReservationPatience;
+  for (const std::string& id_hash : uploads.holding_space(since, kUploadsARound)) {
+    const std::stop_source nobody;
+    std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
+    if (!claim) continue;
+    std::optional<ParkedUpload> parked = claim->take_parked();
+    if (!parked || !parked->blob) continue;
+    const Result<> cut = co_await blobs.cut(parked->blob->file, parked->offset_bytes);
+    if (!cut) co_return cut;  // without its state the next request asks the disk
+    parked->blob->reserved = false;
+    claim->release(std::move(parked));
+  }
+  co_return Result<>{};
+}
+
+Task<Result<bool>> release_left_reservations(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
+                                             UploadRegistry& uploads, uint64_t& next_file) {
+  const Result<std::vector<db::OpenUpload>> open = co_await catalogue.open_uploads(loop, next_file, kUploadsARound);
+  if (!open) co_return std::unexpected(open.error());
+  for (const db::OpenUpload& one : *open) {
+    next_file = one.file + 1;
+    const std::stop_source nobody;
+    std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, one.id_hash, nobody);
+    if (!claim) continue;
+    std::optional<ParkedUpload> parked = claim->take_parked();
+    if (parked) {
+      // Somebody has been there since.
+      claim->release(std::move(parked));
+      continue;
+    }
+    const storage::BlobId file{one.file};
+    const Result<uint64_t> size = co_await blobs.durable_size(file);
+    if (!size) continue;  // its next request hears of it
+    const Result<> cut = co_await blobs.cut(file, *size);
+    if (!cut) co_return std::unexpected(cut.error());
+  }
+  co_return open->size() == kUploadsARound;
+}
+
+}  // namespace ringdrop::server
