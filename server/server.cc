@@ -163,7 +163,7 @@ Task<> Server::save_uploads() {
   if (catalogue_.failed()) co_return;
   std::vector<db::Upload> rows;
   for (ParkedUpload& parked : uploads_.take_all_parked()) {
-    parked.row.progress = encode_progress(progress_of(parked));
+    parked.row.progress = encode_checkpoint(checkpoint_of(parked));
     rows.push_back(std::move(parked.row));
   }
   if (rows.empty()) co_return;

@@ -9,7 +9,7 @@
 #include "proto/tus.h"
 #include "server/http_error.h"
 #include "server/stream_digest.h"
-#include "server/upload_progress.h"
+#include "server/upload_checkpoint.h"
 #include "server/upload_resource.h"
 
 namespace ringdrop::server {
@@ -97,7 +97,7 @@ class CheckpointSink final : public BodySink {
 // What is on disk of an open one. Its bytes are not looked at before somebody appends.
 Task<Result<>> UploadResource::load_bytes() {
   const storage::BlobId file{row().file.value_or(0)};
-  std::optional<UploadProgress> saved = decode_progress(row().progress);
+  std::optional<UploadCheckpoint> saved = decode_checkpoint(row().progress);
   if (!saved) saved.emplace();
   Result<uint64_t> size = co_await services_.blobs.durable_size(file);
   if (!size) co_return std::unexpected(size.error());
@@ -200,12 +200,12 @@ Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, AppendWis
 Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, const StreamDigest& digest) {
   const Result<> synced = co_await writer.make_durable();
   if (!synced) co_return std::unexpected(synced.error());
-  UploadProgress progress;
-  progress.whole_spans = writer.checksums().whole_spans();
-  progress.digests = digest.save();
-  progress.digested_bytes = digest.failed() ? 0 : writer.bytes_stored();
-  progress.expected = parked_.expected;
-  parked_.row.progress = encode_progress(progress);
+  UploadCheckpoint made;
+  made.whole_spans = writer.checksums().whole_spans();
+  made.digests = digest.save();
+  made.digested_bytes = digest.failed() ? 0 : writer.bytes_stored();
+  made.expected = parked_.expected;
+  parked_.row.progress = encode_checkpoint(made);
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
   parked_.saved_at = services_.loop.now();
   parked_.saved_bytes = writer.bytes_stored();

@@ -8,7 +8,7 @@
 
 #include "server/http_error.h"
 #include "server/upload_answer.h"
-#include "server/upload_progress.h"
+#include "server/upload_checkpoint.h"
 
 namespace ringdrop::server {
 namespace {
@@ -75,7 +75,7 @@ StoredFile join(const Parts& parts, FileMeta meta) {
   StoredFile file;
   file.meta = std::move(meta);
   for (const UploadResource::Ptr& part : parts.all()) {
-    const std::optional<UploadProgress> known = decode_progress(part->row().progress);
+    const std::optional<UploadCheckpoint> known = decode_checkpoint(part->row().progress);
     storage::Extent extent;
     extent.file = storage::BlobId{part->row().file.value_or(0)};
     extent.length_bytes = part->offset_bytes();

@@ -7,16 +7,16 @@
 
 namespace ringdrop::server {
 
-UploadProgress progress_of(const ParkedUpload& parked) {
-  UploadProgress progress;
-  if (parked.blob) progress.whole_spans = parked.blob->checksums.whole_spans();
-  progress.digested_bytes = parked.digested_bytes;
+UploadCheckpoint checkpoint_of(const ParkedUpload& parked) {
+  UploadCheckpoint made;
+  if (parked.blob) made.whole_spans = parked.blob->checksums.whole_spans();
+  made.digested_bytes = parked.digested_bytes;
   for (const proto::Digester& digester : parked.digesters) {
-    progress.digests.emplace_back(digester.algorithm(), digester.save());
+    made.digests.emplace_back(digester.algorithm(), digester.save());
   }
-  progress.expected = parked.expected;
-  progress.cut_to = parked.cut_to;
-  return progress;
+  made.expected = parked.expected;
+  made.cut_to = parked.cut_to;
+  return made;
 }
 
 // Lives on its loop; others reach it by a task there.

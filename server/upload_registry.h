@@ -17,7 +17,7 @@
 #include "io/task.h"
 #include "io/wait_list.h"
 #include "proto/digest.h"
-#include "server/upload_progress.h"
+#include "server/upload_checkpoint.h"
 #include "storage/blob_writer.h"
 
 namespace ringdrop::server {
@@ -31,7 +31,7 @@ struct ParkedUpload {
   std::vector<proto::Digester> digesters;  // of its first digested_bytes
   uint64_t digested_bytes = 0;
   std::vector<proto::Digest> expected;  // that must come out in the end
-  std::optional<uint64_t> cut_to;       // see UploadProgress
+  std::optional<uint64_t> cut_to;       // see UploadCheckpoint
   // When `progress` was last written to the catalogue, and how much of the upload it covered.
   io::TimePoint saved_at{};
   uint64_t saved_bytes = 0;
@@ -39,7 +39,7 @@ struct ParkedUpload {
 };
 
 // What the catalogue is to keep of it.
-UploadProgress progress_of(const ParkedUpload& parked);
+UploadCheckpoint checkpoint_of(const ParkedUpload& parked);
 
 class UploadRegistry {
  public:

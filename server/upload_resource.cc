@@ -9,7 +9,7 @@
 #include "db/tokens.h"
 #include "server/http_error.h"
 #include "server/stream_digest.h"
-#include "server/upload_progress.h"
+#include "server/upload_checkpoint.h"
 
 namespace ringdrop::server {
 namespace {
@@ -92,7 +92,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   row.options = format_options(creation.options);
   parked.blob = std::move(*blob);
   parked.expected = std::move(creation.digests.expected);
-  row.progress = encode_progress(progress_of(parked));
+  row.progress = encode_checkpoint(checkpoint_of(parked));
   parked.saved_at = services.loop.now();
   const Result<> inserted = co_await services.catalogue.insert_upload(services.loop, row);
   if (!inserted) {
@@ -168,9 +168,9 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   parked_.row.state = db::UploadState::complete;
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + (partial ? services_.config.upload_expires.count()
                                                                    : services_.config.finished_upload_ttl.count());
-  UploadProgress whole;
+  UploadCheckpoint whole;
   whole.whole_spans = file.extents.front().checksums;
-  parked_.row.progress = encode_progress(whole);
+  parked_.row.progress = encode_checkpoint(whole);
   if (!partial) {
     created = make_link(services_, file, parse_stored_options(row().options), delete_token_of(id_));
     parked_.row.token = created.link.token;
@@ -218,7 +218,7 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
 }
 
 Task<Result<>> UploadResource::save() {
-  parked_.row.progress = encode_progress(progress_of(parked_));
+  parked_.row.progress = encode_checkpoint(checkpoint_of(parked_));
   parked_.saved_at = services_.loop.now();
   parked_.saved_bytes = parked_.offset_bytes;
   co_return co_await services_.catalogue.save_upload(services_.loop, row());

@@ -17,9 +17,9 @@
 #include "server/incoming_file.h"
 #include "server/services.h"
 #include "server/upload_append.h"
+#include "server/upload_checkpoint.h"
 #include "server/upload_commit.h"
 #include "server/upload_options.h"
-#include "server/upload_progress.h"
 #include "server/upload_registry.h"
 
 namespace ringdrop::server {

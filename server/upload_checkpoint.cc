@@ -1,4 +1,4 @@
-#include "server/upload_progress.h"
+#include "server/upload_checkpoint.h"
 
 #include <bit>
 #include <cstring>
@@ -56,40 +56,40 @@ std::optional<ByAlgorithm> take_by_algorithm(std::string_view& from) {
 
 }  // namespace
 
-std::string encode_progress(const UploadProgress& progress) {
+std::string encode_checkpoint(const UploadCheckpoint& checkpoint) {
   std::string bytes(1, kVersion);
-  put(bytes, progress.cut_to.value_or(kNoCut));
-  put(bytes, progress.digested_bytes);
-  put(bytes, std::string_view(progress.whole_spans));
-  put(bytes, progress.digests.size());
-  for (const auto& [algorithm, state] : progress.digests) {
+  put(bytes, checkpoint.cut_to.value_or(kNoCut));
+  put(bytes, checkpoint.digested_bytes);
+  put(bytes, std::string_view(checkpoint.whole_spans));
+  put(bytes, checkpoint.digests.size());
+  for (const auto& [algorithm, state] : checkpoint.digests) {
     put(bytes, static_cast<uint64_t>(algorithm));
     put(bytes, std::string_view(state));
   }
-  put(bytes, progress.expected.size());
-  for (const proto::Digest& digest : progress.expected) {
+  put(bytes, checkpoint.expected.size());
+  for (const proto::Digest& digest : checkpoint.expected) {
     put(bytes, static_cast<uint64_t>(digest.algorithm));
     put(bytes, std::string_view(digest.bytes));
   }
   return bytes;
 }
 
-std::optional<UploadProgress> decode_progress(std::string_view bytes) {
-  UploadProgress progress;
-  if (bytes.empty()) return progress;
+std::optional<UploadCheckpoint> decode_checkpoint(std::string_view bytes) {
+  UploadCheckpoint checkpoint;
+  if (bytes.empty()) return checkpoint;
   if (bytes.front() != kVersion) return std::nullopt;
   bytes.remove_prefix(1);
   uint64_t cut_to = 0;
-  if (!take(bytes, cut_to) || !take(bytes, progress.digested_bytes) || !take(bytes, progress.whole_spans)) {
+  if (!take(bytes, cut_to) || !take(bytes, checkpoint.digested_bytes) || !take(bytes, checkpoint.whole_spans)) {
     return std::nullopt;
   }
-  if (cut_to != kNoCut) progress.cut_to = cut_to;
+  if (cut_to != kNoCut) checkpoint.cut_to = cut_to;
   const auto states = take_by_algorithm(bytes);
   const auto expected = states ? take_by_algorithm(bytes) : std::nullopt;
   if (!expected || !bytes.empty()) return std::nullopt;
-  progress.digests = *states;
-  for (const auto& [algorithm, digest] : *expected) progress.expected.push_back({algorithm, digest});
-  return progress;
+  checkpoint.digests = *states;
+  for (const auto& [algorithm, digest] : *expected) checkpoint.expected.push_back({algorithm, digest});
+  return checkpoint;
 }
 
 }  // namespace ringdrop::server

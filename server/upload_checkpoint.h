@@ -13,7 +13,7 @@
 
 namespace ringdrop::server {
 
-struct UploadProgress {
+struct UploadCheckpoint {
   std::string whole_spans;  // storage::Checksums::whole_spans()
   // The digests cover so many bytes; what is behind them must be read again.
   uint64_t digested_bytes = 0;
@@ -24,8 +24,8 @@ struct UploadProgress {
   std::optional<uint64_t> cut_to;
 };
 
-std::string encode_progress(const UploadProgress& progress);
-// "" gives an empty one; nullopt: not made by encode_progress().
-std::optional<UploadProgress> decode_progress(std::string_view bytes);
+std::string encode_checkpoint(const UploadCheckpoint& checkpoint);
+// "" gives an empty one; nullopt: not made by encode_checkpoint().
+std::optional<UploadCheckpoint> decode_checkpoint(std::string_view bytes);
 
 }  // namespace ringdrop::server
