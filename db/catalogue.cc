@@ -155,6 +155,11 @@ io::Task<io::Result<std::optional<Upload>>> Catalogue::find_upload(io::EventLoop
   co_return co_await on_reader(loop, reader_lane_, file_, find);
 }
 
+io::Task<io::Result<std::optional<Upload>>> Catalogue::find_watched(io::EventLoop& loop, std::string_view watch) {
+  const auto find = [&](Tables& tables) { return tables.uploads.find_watched(watch); };
+  co_return co_await on_reader(loop, reader_lane_, file_, find);
+}
+
 io::Task<io::Result<>> Catalogue::save_uploads(io::EventLoop& loop, std::span<const Upload> uploads) {
   const auto save_all = [&](Tables& tables) -> io::Result<> {
     for (const Upload& upload : uploads) {

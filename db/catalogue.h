@@ -79,10 +79,12 @@ class Catalogue {
   io::Task<io::Result<std::vector<uint64_t>>> garbage(io::EventLoop& loop, uint64_t most);
   io::Task<io::Result<>> forget_garbage(io::EventLoop& loop, const std::vector<uint64_t>& files);
 
-  // An upload that has an id is known from its creation on: success: durably so. exists: the id is
-  // known already. no_space.
+  // An upload that has an id is known from its creation on: success: durably so. exists: the id or the
+  // watch id is known already. no_space.
   io::Task<io::Result<>> insert_upload(io::EventLoop& loop, const Upload& upload);
   io::Task<io::Result<std::optional<Upload>>> find_upload(io::EventLoop& loop, std::string_view id_hash);
+  // By its watch id.
+  io::Task<io::Result<std::optional<Upload>>> find_watched(io::EventLoop& loop, std::string_view watch);
   // Of open ones: length, expiry and progress, all in one transaction. no_space.
   io::Task<io::Result<>> save_uploads(io::EventLoop& loop, std::span<const Upload> uploads);
   io::Task<io::Result<>> save_upload(io::EventLoop& loop, const Upload& upload) {

@@ -70,8 +70,14 @@ CREATE TABLE uploads (
 CREATE INDEX uploads_due ON uploads (expires_at_ms);
 )sql";
 
+// 4: the name under which an upload is watched.
+constexpr const char* kWatchIds = R"sql(
+ALTER TABLE uploads ADD COLUMN watch TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX uploads_by_watch ON uploads (watch) WHERE watch != '';
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads, kWatchIds};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

@@ -36,6 +36,7 @@ struct Upload {
   // What was known of its bytes at some durable offset: checksums and digests in the making, in the server's own words.
   std::string progress;
   std::string token;   // of the link; "" before it is complete
+  std::string watch;   // its watch id
   std::string reason;  // why it failed
 };
 

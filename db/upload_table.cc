@@ -32,12 +32,14 @@ struct UploadTable::Sql {
 const UploadTable::Sql UploadTable::kSql[] = {
     {&Statements::insert,
      "INSERT INTO uploads (id_hash, state, file, length, created_at_ms, expires_at_ms, name, content_type, metadata,"
-     " concat, options, progress, token, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+     " concat, options, progress, token, reason, watch)"
+     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
      "insert an upload"},
     {&Statements::find,
      "SELECT state, file, length, created_at_ms, expires_at_ms, name, content_type, metadata, concat, options,"
-     " progress, token, reason FROM uploads WHERE id_hash = ?1",
+     " progress, token, reason, watch FROM uploads WHERE id_hash = ?1",
      "find an upload"},
+    {&Statements::find_watched, "SELECT id_hash FROM uploads WHERE watch = ?1 AND watch != ''", "find an upload"},
     {&Statements::save_progress,
      "UPDATE uploads SET length = ?2, expires_at_ms = ?3, progress = ?4 WHERE id_hash = ?1 AND state = 0",
      "save an upload"},
@@ -74,7 +76,7 @@ io::Result<> UploadTable::insert(const Upload& upload) {
   use.bind(5, upload.created_at_ms).bind(6, upload.expires_at_ms);
   use.bind_blob(7, upload.name).bind_text(8, upload.content_type).bind_text(9, upload.metadata);
   use.bind_text(10, upload.concat).bind_text(11, upload.options).bind_blob(12, upload.progress);
-  use.bind_text(13, upload.token).bind_text(14, upload.reason);
+  use.bind_text(13, upload.token).bind_text(14, upload.reason).bind_text(15, upload.watch);
   return use.run();
 }
 
@@ -98,7 +100,20 @@ io::Result<std::optional<Upload>> UploadTable::find(std::string_view id_hash) {
   upload.progress = use.column_blob(10);
   upload.token = use.column_text(11);
   upload.reason = use.column_text(12);
+  upload.watch = use.column_text(13);
   return upload;
+}
+
+io::Result<std::optional<Upload>> UploadTable::find_watched(std::string_view watch) {
+  std::string id_hash;
+  {
+    Statement::Use use = statements_.find_watched.use();
+    const io::Result<bool> row = use.bind_text(1, watch).step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return std::nullopt;
+    id_hash = use.column_blob(0);
+  }
+  return find(id_hash);
 }
 
 io::Result<> UploadTable::save_progress(const Upload& upload) {

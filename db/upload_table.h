@@ -28,9 +28,10 @@ class UploadTable {
   // Prepares the statements. The database is migrated and outlives the table.
   static io::Result<UploadTable> prepare(Database& database);
 
-  // exists: the id is known.
+  // exists: the id is known, or the watch id is.
   io::Result<> insert(const Upload& upload);
   io::Result<std::optional<Upload>> find(std::string_view id_hash);
+  io::Result<std::optional<Upload>> find_watched(std::string_view watch);
   // Of an open one: what is known of its bytes, its length once that is known, and how long it is kept.
   io::Result<> save_progress(const Upload& upload);
   // It ends, in any state but `open`. false: it had ended before; but what is complete can still be cancelled or used.
@@ -48,6 +49,7 @@ class UploadTable {
   struct Statements {
     Statement insert;
     Statement find;
+    Statement find_watched;
     Statement save_progress;
     Statement make_garbage;
     Statement end;

@@ -49,7 +49,7 @@ namespace {
 
 // One that is due, under its claim. What is parked knows better than the catalogue when it expires.
 Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry::Claim& claim,
-                            const Config& config) {
+                            ProgressHub& progress, const Config& config) {
   const io::EpochMs now_ms = loop.epoch_ms();
   std::optional<ParkedUpload> parked = claim.take_parked();
   if (parked && parked->row.expires_at_ms > now_ms) {
@@ -65,14 +65,17 @@ Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, Uploa
   row.state = db::UploadState::expired;
   row.expires_at_ms = now_ms + config.finished_upload_ttl.count();
   db::UploadEnds change;
+  const ProgressHub::Ptr watched = progress.find(row.watch);
   change.ends.push_back({std::move(row), db::FileFate::garbage});
-  co_return co_await catalogue.end_uploads(loop, change);
+  const Result<> ended = co_await catalogue.end_uploads(loop, change);
+  if (ended && watched) watched->fail("expired");
+  co_return ended;
 }
 
 }  // namespace
 
 Task<Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
-                                 const Config& config) {
+                                 ProgressHub& progress, const Config& config) {
   const Result<std::vector<std::string>> due = co_await catalogue.due_uploads(loop, loop.epoch_ms(), kLinksARound);
   if (!due) co_return std::unexpected(due.error());
   for (const std::string& id_hash : *due) {
@@ -80,7 +83,7 @@ Task<Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, 
     const std::stop_source nobody;
     std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
     if (!claim) continue;
-    const Result<> swept = co_await sweep_upload(loop, catalogue, *claim, config);
+    const Result<> swept = co_await sweep_upload(loop, catalogue, *claim, progress, config);
     if (!swept) co_return std::unexpected(swept.error());
   }
   co_return due->size() == kLinksARound;

@@ -19,6 +19,6 @@ io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs,
 // Uploads that have an id: removes the bytes of those that have expired, forgets those that have ended long ago. true:
 // there may be more.
 io::Task<io::Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
-                                         const Config& config);
+                                         ProgressHub& progress, const Config& config);
 
 }  // namespace ringdrop::server

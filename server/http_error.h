@@ -36,6 +36,8 @@ inline constexpr Rejection kBadExpiry{
 inline constexpr Rejection kMaxDownloadsConflict{400, "option_conflict", "Max-Downloads has two different values"};
 inline constexpr Rejection kMaxDaysConflict{400, "option_conflict", "Max-Days has two different values"};
 inline constexpr Rejection kExpiryConflict{400, "option_conflict", "Expires-In has two different values"};
+inline constexpr Rejection kWatchIdConflict{400, "option_conflict", "Watch-Id has two different values"};
+inline constexpr Rejection kUploadIdConflict{400, "option_conflict", "Upload-Id has two different values"};
 inline constexpr Rejection kDigestMismatch{400, "digest_mismatch",
                                            "the content is not what its Repr-Digest or Content-Digest says"};
 inline constexpr Rejection kUnauthorized{401, "unauthorized", "uploading here needs the upload token"};
@@ -43,6 +45,8 @@ inline constexpr Rejection kNoDeleteToken{401, "unauthorized",
                                           "deleting needs the delete token of the upload's answer"};
 inline constexpr Rejection kNoUpload{404, "unknown_upload", "there is no such upload here, or not any more"};
 inline constexpr Rejection kIdInUse{409, "upload_id_in_use", "an upload of this id is known already"};
+inline constexpr Rejection kWatchIdInUse{409, "watch_id_in_use", "an upload is watched under this id already"};
+inline constexpr Rejection kBadWatchId{400, "bad_watch_id", "Watch-Id is not 22 to 64 of [0-9A-Za-z_-]"};
 inline constexpr Rejection kUploadGone{410, "upload_ended", "this upload was cancelled, has failed or has expired"};
 inline constexpr Rejection kOffsetMismatch{409, "offset_mismatch", "Upload-Offset is not where this upload stands"};
 inline constexpr Rejection kBadUploadId{400, "bad_upload_id", "Upload-Id is not 22 to 64 of [0-9A-Za-z_-]"};

@@ -9,6 +9,7 @@
 #include "proto/file_types.h"
 #include "server/http_error.h"
 #include "server/upload_commit.h"
+#include "server/upload_id.h"
 
 namespace ringdrop::server {
 namespace {
@@ -30,12 +31,13 @@ std::vector<proto::DigestAlgorithm> algorithms_of(const std::vector<proto::Diges
 }  // namespace
 
 MultipartUpload::MultipartUpload(const Services& services, std::string boundary, const DigestPlan& digests,
-                                 OptionCollector& options)
+                                 OptionCollector& options, WatchedRequest& watched)
     : services_(services),
       parser_(std::move(boundary), proto::MultipartLimits{.parts = kMostParts}),
       expected_of_body_(digests.expected),
       body_digest_(services.loop, services.digest_lane, algorithms_of(digests.expected)),
-      options_(options) {
+      options_(options),
+      watched_(watched) {
   // What was to be verified is verified over the body; a file gets what was wanted for it.
   per_file_ = digests.wanted;
 }
@@ -120,12 +122,22 @@ Task<AppendEnd> MultipartUpload::begin_part() {
       co_await IncomingFile::create(services_, std::nullopt, std::move(digests));
   if (!file) co_return AppendEnd::store_failed(file.error());
   file_ = std::move(*file);
+  file_->writer().report_to(watched_.counter(), stored_bytes_);
   co_return AppendEnd{};
+}
+
+// Options that count before the form has ended: under which id it is watched, from here on.
+Task<std::optional<proto::Rejection>> MultipartUpload::heed_id(std::string_view field) {
+  if (field == "upload_id") co_return errors::kFormUploadId;
+  if (field != "watch_id" || watched_.counter()) co_return std::nullopt;
+  if (!is_upload_id(field_)) co_return errors::kBadWatchId;
+  co_return co_await watched_.announce(field_, std::nullopt);
 }
 
 Task<AppendEnd> MultipartUpload::end_part() {
   if (!file_) {
-    const std::optional<proto::Rejection> refused = options_.add(parser_.part().name, field_);
+    std::optional<proto::Rejection> refused = options_.add(parser_.part().name, field_);
+    if (!refused) refused = co_await heed_id(parser_.part().name);
     co_return refused ? AppendEnd::refused(*refused) : AppendEnd{};
   }
   const std::unique_ptr<IncomingFile> file = std::move(file_);
@@ -136,6 +148,7 @@ Task<AppendEnd> MultipartUpload::end_part() {
   }
   auto stored = co_await file->finish(services_, std::move(meta_));
   if (!stored) co_return AppendEnd::refused(stored.error());
+  stored_bytes_ += stored->extents.front().length_bytes;
   files_.push_back(std::move(*stored));
   co_return AppendEnd{};
 }

@@ -12,6 +12,7 @@
 #include "server/stream_digest.h"
 #include "server/upload_append.h"
 #include "server/upload_options.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 
@@ -22,7 +23,8 @@ class MultipartUpload final : public BodySink {
  public:
   // `digests.compute` is for each file; `digests.expected` are of the whole body, as the fields say. All that is passed
   // by reference outlives it.
-  MultipartUpload(const Services& services, std::string boundary, const DigestPlan& digests, OptionCollector& options);
+  MultipartUpload(const Services& services, std::string boundary, const DigestPlan& digests, OptionCollector& options,
+                  WatchedRequest& watched);
 
   std::size_t room(std::size_t buffer_bytes) const override;
   io::Task<AppendEnd> take(io::Buffer buffer, std::size_t bytes) override;
@@ -41,6 +43,7 @@ class MultipartUpload final : public BodySink {
   io::Task<AppendEnd> take_content(Bytes content);
   io::Task<AppendEnd> begin_part();
   io::Task<AppendEnd> end_part();
+  io::Task<std::optional<proto::Rejection>> heed_id(std::string_view field);
   bool exceeds_limit(std::size_t more_bytes) const;
 
   const Services& services_;
@@ -53,6 +56,8 @@ class MultipartUpload final : public BodySink {
   FileMeta meta_;
   std::string field_;  // the value of a part that is an option
   std::vector<StoredFile> files_;
+  WatchedRequest& watched_;
+  uint64_t stored_bytes_ = 0;  // of the files before the one that is being received
 };
 
 }  // namespace ringdrop::server

@@ -11,6 +11,7 @@
 #include "server/http_error.h"
 #include "server/upload_answer.h"
 #include "server/upload_steps.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 namespace {
@@ -202,15 +203,18 @@ Task<Result<>> handle_resumable_creation(const Services& services, const Exchang
   } else {
     wishes.checksums = std::move(creation.digests.content);
   }
-  if (creation.id.empty()) creation.id = make_upload_id(services);
+  if (creation.id.empty()) creation.id = make_upload_id(services.loop.ring());
   auto created = co_await UploadResource::create(services, std::move(creation), exchange.cut);
   if (!created) co_return co_await refuse(services, exchange, created.error());
   UploadResource& upload = **created;
   std::string location = path_prefix(services.config) + "/uploads/" + upload.id();
+  const std::string watch = watch_url(exchange, upload.watch_id());
+  exchange.response.add_field("Upload-Watch", watch);
   if (fields.wants_interim) {
     proto::Fields made;
     made.add("Location", location);
     made.add("Upload-Limit", limits_of(services.config));
+    made.add("Upload-Watch", watch);
     co_await tell(exchange, std::move(made));
   }
   const UploadEnd end = last ? UploadEnd::with_body : UploadEnd::later;

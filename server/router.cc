@@ -5,7 +5,7 @@
 
 #include "db/tokens.h"
 #include "proto/uri.h"
-#include "server/upload_resource.h"
+#include "server/upload_id.h"
 
 namespace ringdrop::server {
 namespace {

@@ -62,6 +62,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
                            .digest_lane = digest_lane,
                            .running_downloads = running_downloads_,
                            .uploads = uploads_,
+                           .progress = progress_,
                            .own_host = own_host_,
                            .loops = loops};
   for (io::EventLoop* const loop : loops) {
@@ -139,7 +140,7 @@ Task<> Server::sweep_for_ever() {
     if (stop.stop_requested() || catalogue_.failed()) co_return;
     const Result<> released = co_await release_space();
     if (!released) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(released.error())));
-    Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, config_);
+    Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, progress_, config_);
     if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;

@@ -29,6 +29,7 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .download_counts = download_counts_,
                           .running_downloads = shared_.running_downloads,
                           .uploads = shared_.uploads,
+                          .progress = shared_.progress,
                           .all_loops = shared_.loops};
   application_.emplace(services, shared_.own_host);
   connections_.emplace(loop_, pool_, *application_, shared_.limits);

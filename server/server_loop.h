@@ -28,6 +28,7 @@ struct SharedParts {
   io::Lane& digest_lane;
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
+  ProgressHub& progress;
   const std::string& own_host;
   std::span<io::EventLoop* const> loops;
 };

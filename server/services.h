@@ -10,6 +10,7 @@
 #include "io/worker.h"
 #include "server/config.h"
 #include "server/download_counts.h"
+#include "server/progress_hub.h"
 #include "server/running_downloads.h"
 #include "server/upload_registry.h"
 #include "storage/blob_store.h"
@@ -26,6 +27,7 @@ struct Services {
   DownloadCounts& download_counts;
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
+  ProgressHub& progress;
   std::span<io::EventLoop* const> all_loops;
 };
 

@@ -14,6 +14,7 @@
 #include "server/upload_concat.h"
 #include "server/upload_resource.h"
 #include "server/upload_steps.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 namespace {
@@ -132,6 +133,7 @@ Task<Result<>> create_upload(const Services& services, const Exchange& exchange,
   head.status = 201;
   head.fields = state_fields(exchange, done.offset_bytes, done.expires_at_ms, done.link);
   head.fields.add("Location", location_of(services, upload.id()));
+  head.fields.add("Upload-Watch", watch_url(exchange, upload.watch_id()));
   co_return co_await exchange.response.send(head, {});
 }
 

@@ -97,7 +97,9 @@ std::expected<TusCreation, Rejection> read_tus_creation(const Services& services
   const auto length = read_length(request, services.config);
   if (!length) return std::unexpected(length.error());
   creation.length = *length;
-  creation.id = make_upload_id(services);
+  creation.id = described->options.upload_id;
+  if (creation.id.empty()) creation.id = make_upload_id(services.loop.ring());
+  creation.watch_id = described->options.watch_id;
   creation.meta = std::move(described->meta);
   creation.metadata = std::move(described->metadata);
   creation.options = std::move(described->options);

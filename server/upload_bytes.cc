@@ -209,6 +209,7 @@ Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, c
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
   parked_.saved_at = services_.loop.now();
   parked_.saved_bytes = writer.bytes_stored();
+  parked_.watched->set_durable(writer.bytes_stored());
   const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
   if (!saved) services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
   co_return writer.bytes_stored();
@@ -223,6 +224,8 @@ Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest
   parked_.blob.reset();
   if (!writer) co_return AppendEnd::store_failed(writer.error());
   (*writer)->settle();  // its row is there
+  parked_.watched->set_state(ProgressState::receiving);
+  if (!checked) (*writer)->report_to(&parked_.watched->bytes_stored(), 0);
 
   StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
   parked_.digesters.clear();

@@ -109,7 +109,7 @@ Task<UploadResource::Outcome<Concatenated>> make_final(const Services& services,
     length += part->offset_bytes();
   }
   Concatenated made;
-  made.id = make_upload_id(services);
+  made.id = make_upload_id(services.loop.ring());
   made.length_bytes = length;
   made.expires_at_ms = services.loop.epoch_ms() + services.config.finished_upload_ttl.count();
   StoredFile file = join(parts, std::move(wanted.meta));

@@ -24,6 +24,7 @@
 #include "server/upload_options.h"
 #include "server/upload_resource.h"
 #include "server/upload_steps.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 namespace {
@@ -40,7 +41,6 @@ struct Wishes {
   OptionCollector options;
   UploadOptions parsed;  // the options, as far as the head says
   DigestPlan digests;
-  std::string id;             // Upload-Id; "" when there is none
   FileDescription described;  // Upload-Metadata, of the older drafts of resumable uploads
 };
 
@@ -62,10 +62,6 @@ std::expected<Wishes, Rejection> read_head(const Services& services, const Excha
   const auto options = wishes.options.parse(services.loop.epoch_ms());
   if (!options) return std::unexpected(options.error());
   wishes.parsed = *options;
-  if (const auto id = request.fields.find("Upload-Id")) {
-    if (!is_upload_id(*id)) return std::unexpected(errors::kBadUploadId);
-    wishes.id = *id;
-  }
   auto digests = plan_digests(request, services.config);
   if (!digests) return std::unexpected(digests.error());
   wishes.digests = std::move(*digests);
@@ -102,10 +98,16 @@ std::string_view type_of(const proto::RequestHead& request, const Wishes& wishes
 }
 
 // Links for what is on disk.
-Task<Result<>> publish_and_answer(const Services& services, const Exchange& exchange, std::vector<StoredFile> files,
-                                  const UploadOptions& options) {
+Task<Result<>> publish_and_answer(const Services& services, const Exchange& exchange, WatchedRequest& watched,
+                                  std::vector<StoredFile> files, const UploadOptions& options) {
   const Result<std::vector<CreatedLink>> created = co_await publish(services, std::move(files), options);
-  if (!created) co_return co_await send_rejection(rejection_for(created.error()), exchange);
+  if (!created) {
+    const Rejection why = rejection_for(created.error());
+    watched.fail(why);
+    co_return co_await send_rejection(why, exchange);
+  }
+  watched.complete(*created);
+  if (!options.watch_id.empty()) exchange.response.add_field("Upload-Watch", watch_url(exchange, options.watch_id));
   co_return co_await answer_created(exchange, *created);
 }
 
@@ -113,17 +115,22 @@ Task<Result<>> handle_form(const Services& services, const Exchange& exchange, W
   const std::string_view type = exchange.request.fields.find("Content-Type").value_or("");
   std::optional<std::string> boundary = proto::form_boundary(type);
   if (!boundary) co_return co_await send_rejection(errors::kBadBoundary, exchange);
-  MultipartUpload form(services, std::move(*boundary), wishes.digests, wishes.options);
+  WatchedRequest watched(services);
+  const std::optional<Rejection> in_use = co_await watched.announce(wishes.parsed.watch_id, std::nullopt);
+  if (in_use) co_return co_await refuse(exchange, *in_use);
+  MultipartUpload form(services, std::move(*boundary), wishes.digests, wishes.options, watched);
   AppendEnd end = co_await append_body(services, exchange.body, form, exchange.stop);
+  watched.finishing();
   if (end.kind == AppendEnd::Kind::whole) end = form.finish();
   const auto options = wishes.options.parse(services.loop.epoch_ms());
   if (end.kind == AppendEnd::Kind::whole && !options) end = AppendEnd::refused(options.error());
   if (end.kind != AppendEnd::Kind::whole) {
+    watched.fail(end);
     co_await form.discard();
     const proto::Fields none;
     co_return co_await answer_broken(services, exchange, end, none);
   }
-  co_return co_await publish_and_answer(services, exchange, form.take_files(), *options);
+  co_return co_await publish_and_answer(services, exchange, watched, form.take_files(), *options);
 }
 
 // The same under an id of the client's: what came of it is kept when it breaks off, and can be gone on with.
@@ -134,9 +141,49 @@ Task<Result<>> handle_named_upload(const Services& services, const Exchange& exc
   Appended done = co_await append_and_park(exchange, **created, UploadEnd::with_body, std::move(no_wishes));
   const proto::Fields none;
   if (!done.link) co_return co_await answer_broken(services, exchange, done.end, none);
+  exchange.response.add_field("Upload-Watch", watch_url(exchange, (*created)->watch_id()));
   std::vector<CreatedLink> links;
   links.push_back(std::move(*done.link));
   co_return co_await answer_created(exchange, links);
+}
+
+// An upload without an id: it ends with its request.
+Task<Result<>> handle_plain_upload(const Services& services, const Exchange& exchange, Wishes wishes, FileMeta meta) {
+  const std::optional<uint64_t> length = exchange.body.length();
+  WatchedRequest watched(services);
+  const std::optional<Rejection> in_use = co_await watched.announce(wishes.parsed.watch_id, length);
+  if (in_use) co_return co_await refuse(exchange, *in_use);
+  Result<std::unique_ptr<IncomingFile>> file =
+      co_await IncomingFile::create(services, length, std::move(wishes.digests));
+  if (!file) {
+    const Rejection why = rejection_for(file.error());
+    watched.fail(why);
+    co_return co_await send_rejection(why, exchange);
+  }
+  (*file)->writer().report_to(watched.counter(), 0);
+  FileSink sink((*file)->writer(), services.config.max_upload_bytes);
+  const AppendEnd end = co_await append_body(services, exchange.body, sink, exchange.stop);
+  watched.fail(end);
+  if (end.kind != AppendEnd::Kind::whole) {
+    co_await (*file)->discard();
+    const proto::Fields none;
+    co_return co_await answer_broken(services, exchange, end, none);
+  }
+  watched.finishing();
+  auto stored = co_await (*file)->finish(services, std::move(meta));
+  if (!stored) {
+    watched.fail(stored.error());
+    co_return co_await send_rejection(stored.error(), exchange);
+  }
+  // Once more: the time that was asked for may have passed meanwhile.
+  const auto options = wishes.options.parse(services.loop.epoch_ms());
+  std::vector<StoredFile> files;
+  files.push_back(std::move(*stored));
+  if (!options) {
+    co_await discard_all(files);
+    co_return co_await send_rejection(options.error(), exchange);
+  }
+  co_return co_await publish_and_answer(services, exchange, watched, std::move(files), *options);
 }
 
 }  // namespace
@@ -152,9 +199,10 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   FileMeta meta;
   meta.content_type = proto::stored_media_type(type_of(exchange.request, *wishes), *name);
   meta.name = std::move(*name);
-  if (!wishes->id.empty() || is_resumable(exchange.request)) {
+  if (!wishes->parsed.upload_id.empty() || is_resumable(exchange.request)) {
     UploadCreation creation;
-    creation.id = std::move(wishes->id);
+    creation.id = wishes->parsed.upload_id;
+    creation.watch_id = wishes->parsed.watch_id;
     creation.length = length;
     creation.meta = std::move(meta);
     creation.digests = std::move(wishes->digests);
@@ -165,27 +213,7 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
     co_return co_await handle_named_upload(services, exchange, std::move(creation));
   }
 
-  Result<std::unique_ptr<IncomingFile>> file =
-      co_await IncomingFile::create(services, length, std::move(wishes->digests));
-  if (!file) co_return co_await send_rejection(rejection_for(file.error()), exchange);
-  FileSink sink((*file)->writer(), services.config.max_upload_bytes);
-  const AppendEnd end = co_await append_body(services, exchange.body, sink, exchange.stop);
-  if (end.kind != AppendEnd::Kind::whole) {
-    co_await (*file)->discard();
-    const proto::Fields none;
-    co_return co_await answer_broken(services, exchange, end, none);
-  }
-  auto stored = co_await (*file)->finish(services, std::move(meta));
-  if (!stored) co_return co_await send_rejection(stored.error(), exchange);
-  // Once more: the time that was asked for may have passed meanwhile.
-  const auto options = wishes->options.parse(services.loop.epoch_ms());
-  std::vector<StoredFile> files;
-  files.push_back(std::move(*stored));
-  if (!options) {
-    co_await discard_all(files);
-    co_return co_await send_rejection(options.error(), exchange);
-  }
-  co_return co_await publish_and_answer(services, exchange, std::move(files), *options);
+  co_return co_await handle_plain_upload(services, exchange, std::move(*wishes), std::move(meta));
 }
 
 Task<Result<>> handle_post(const Services& services, const Exchange& exchange) {
@@ -193,7 +221,7 @@ Task<Result<>> handle_post(const Services& services, const Exchange& exchange) {
   if (!proto::is_form_data(type)) co_return co_await handle_upload(services, exchange, {});
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
-  if (!wishes->id.empty()) co_return co_await refuse(exchange, errors::kFormUploadId);
+  if (!wishes->parsed.upload_id.empty()) co_return co_await refuse(exchange, errors::kFormUploadId);
   const uint64_t length = exchange.body.length().value_or(0);
   // How many files share it nobody knows yet.
   if (length / kMostParts > services.config.max_upload_bytes + kPartOverhead)

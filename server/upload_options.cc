@@ -10,6 +10,7 @@
 #include "proto/units.h"
 #include "proto/uri.h"
 #include "server/http_error.h"
+#include "server/upload_id.h"
 
 namespace ringdrop::server {
 namespace {
@@ -27,6 +28,8 @@ constexpr std::array kOptions{
     Option{"max_downloads", "Max-Downloads", errors::kMaxDownloadsConflict},
     Option{"max_days", "Max-Days", errors::kMaxDaysConflict},
     Option{"expires", "Expires-In", errors::kExpiryConflict},
+    Option{"watch_id", "Watch-Id", errors::kWatchIdConflict},
+    Option{"upload_id", "Upload-Id", errors::kUploadIdConflict},
 };
 
 constexpr uint64_t kMostDownloads = 1'000'000'000;
@@ -103,6 +106,14 @@ std::expected<UploadOptions, Rejection> OptionCollector::parse(io::EpochMs now_m
     const std::expected<ExpiryWish, Rejection> wish = parse_expiry(*text, now_ms);
     if (!wish) return std::unexpected(wish.error());
     keep_earlier(options.expiry, *wish);
+  }
+  if (const std::string* const text = text_of("watch_id")) {
+    if (!is_upload_id(*text)) return std::unexpected(errors::kBadWatchId);
+    options.watch_id = *text;
+  }
+  if (const std::string* const text = text_of("upload_id")) {
+    if (!is_upload_id(*text)) return std::unexpected(errors::kBadUploadId);
+    options.upload_id = *text;
   }
   return options;
 }

@@ -26,6 +26,8 @@ struct ExpiryWish {
 struct UploadOptions {
   std::optional<uint64_t> max_downloads;
   ExpiryWish expiry;
+  std::string watch_id;   // "" when none was chosen
+  std::string upload_id;  // the same
 };
 
 // Collects the options of one request from all the places where they may stand. The same option in two places with
@@ -38,7 +40,8 @@ class OptionCollector {
   std::optional<proto::Rejection> add(std::string_view name, std::string_view value);
   // Whether a form field of that name says anything.
   static bool is_option(std::string_view name);
-  // 400 bad_max_downloads, bad_max_days, bad_expires; `now_ms`: a time that has passed is refused.
+  // 400 bad_max_downloads, bad_max_days, bad_expires, bad_watch_id, bad_upload_id; `now_ms`: a time that has passed is
+  // refused.
   std::expected<UploadOptions, proto::Rejection> parse(io::EpochMs now_ms) const;
   // The `name` of the query; "" without one.
   const std::string& name() const { return name_; }

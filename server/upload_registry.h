@@ -17,6 +17,7 @@
 #include "io/task.h"
 #include "io/wait_list.h"
 #include "proto/digest.h"
+#include "server/progress_hub.h"
 #include "server/upload_checkpoint.h"
 #include "storage/blob_writer.h"
 
@@ -36,6 +37,7 @@ struct ParkedUpload {
   io::TimePoint saved_at{};
   uint64_t saved_bytes = 0;
   io::TimePoint idle_since{};  // when the last request had it
+  ProgressHub::Ptr watched;    // for those who watch it
 };
 
 // What the catalogue is to keep of it.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/base62.h"
-#include "db/tokens.h"
 #include "server/http_error.h"
 #include "server/stream_digest.h"
 #include "server/upload_checkpoint.h"
@@ -29,25 +27,6 @@ Rejection log_failure(const Services& services, const char* what, const io::Erro
 
 }  // namespace
 
-bool is_upload_id(std::string_view text) {
-  const auto allowed = [](char c) { return is_base62(c) || c == '-' || c == '_'; };
-  return text.size() >= 22 && text.size() <= 64 && std::ranges::all_of(text, allowed);
-}
-
-std::string make_upload_id(const Services& services) {
-  return db::make_link_token(services.loop.ring());
-}
-
-std::string delete_token_of(std::string_view upload_id) {
-  // 8 in 256 bytes are of no use for base 62: nearly always the first 32 have enough.
-  std::string bytes;
-  for (;;) {
-    bytes += proto::hmac_sha256(upload_id, "delete" + std::string(bytes.size() / 32, '+'));
-    const std::optional<std::string> token = base62_from_random(as_bytes(bytes), db::kLinkTokenCharacters);
-    if (token) return *token;
-  }
-}
-
 UploadResource::UploadResource(const Services& services, std::string id, UploadRegistry::Claim claim)
     : services_(services), id_(std::move(id)), claim_(std::move(claim)) {}
 
@@ -63,6 +42,9 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
     co_return std::unexpected(errors::kIdInUse);
   }
 
+  std::string watch_id = creation.watch_id.empty() ? watch_id_of(resource->id()) : std::move(creation.watch_id);
+  ProgressHub::Ptr watched = services.progress.announce(watch_id);
+  if (!watched) co_return std::unexpected(errors::kWatchIdInUse);
   // What cannot fit is refused before anything comes.
   const Result<> room = co_await services.blobs.check_room(creation.length.value_or(0));
   if (!room) co_return std::unexpected(rejection_for(room.error()));
@@ -90,6 +72,10 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   row.metadata = std::move(creation.metadata);
   row.concat = std::move(creation.concat);
   row.options = format_options(creation.options);
+  row.watch = watch_id;
+  resource->watch_id_ = std::move(watch_id);
+  watched->set_total(row.length);
+  parked.watched = std::move(watched);
   parked.blob = std::move(*blob);
   parked.expected = std::move(creation.digests.expected);
   row.progress = encode_checkpoint(checkpoint_of(parked));
@@ -121,12 +107,14 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   std::optional<ParkedUpload> inherited = claim_.take_parked();
   if (inherited) {
     parked_ = std::move(*inherited);
+    watch_id_ = row().watch;
     co_return Outcome<void>{};
   }
   Result<std::optional<db::Upload>> found = co_await services_.catalogue.find_upload(services_.loop, claim_.id_hash());
   if (!found) co_return std::unexpected(log_failure(services_, "an upload cannot be looked up", found.error()));
   if (!*found) co_return std::unexpected(errors::kNoUpload);
   parked_.row = std::move(**found);
+  watch_id_ = row().watch;
   parked_.saved_at = services_.loop.now();
   if (!is_open()) {
     parked_.offset_bytes = parked_.row.length.value_or(0);
@@ -134,10 +122,21 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   }
   const Result<> loaded = co_await load_bytes();
   if (!loaded) co_return std::unexpected(log_failure(services_, "an unfinished upload cannot be read", loaded.error()));
+  parked_.watched = services_.progress.open(row().watch);
+  parked_.watched->set_total(length());
+  show_offset();
   co_return Outcome<void>{};
 }
 
+// What watchers see between two appends.
+void UploadResource::show_offset() {
+  parked_.watched->bytes_stored().store(offset_bytes(), std::memory_order_relaxed);
+  parked_.watched->set_durable(offset_bytes());
+  parked_.watched->set_state(offset_bytes() > 0 ? ProgressState::paused : ProgressState::waiting);
+}
+
 Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::complete() {
+  parked_.watched->set_state(ProgressState::finishing);
   const Result<> caught_up = co_await catch_up();
   if (!caught_up) co_return std::unexpected(log_failure(services_, "an upload cannot be committed", caught_up.error()));
   StoredFile file;
@@ -179,6 +178,8 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   change.ends.push_back({row(), partial ? db::FileFate::kept : db::FileFate::moved});
   const Result<> done = co_await services_.catalogue.end_uploads(services_.loop, change);
   if (!done) co_return std::unexpected(log_failure(services_, "an upload cannot be committed", done.error()));
+  parked_.watched->complete(partial ? nullptr : &created.link);
+  services_.progress.keep(parked_.watched);
   parked_.blob.reset();
   release(std::nullopt);
   if (partial) co_return std::optional<CreatedLink>{};
@@ -212,6 +213,11 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
     const Result<bool> removed = co_await services_.catalogue.set_expiry(services_.loop, token, db::kEnded, now_ms);
     if (!removed) co_return std::unexpected(log_failure(services_, "a link cannot be removed", removed.error()));
   }
+  if (parked_.watched) {
+    if (state == db::UploadState::cancelled) parked_.watched->cancel();
+    parked_.watched->fail(row().reason);
+    services_.progress.keep(parked_.watched);
+  }
   parked_.blob.reset();
   release(std::nullopt);
   co_return Outcome<void>{};
@@ -230,6 +236,7 @@ Task<> UploadResource::park() {
     release(std::nullopt);
     co_return;
   }
+  show_offset();
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
   const bool due = length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;

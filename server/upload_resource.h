@@ -19,6 +19,7 @@
 #include "server/upload_append.h"
 #include "server/upload_checkpoint.h"
 #include "server/upload_commit.h"
+#include "server/upload_id.h"
 #include "server/upload_options.h"
 #include "server/upload_registry.h"
 
@@ -26,7 +27,8 @@ namespace ringdrop::server {
 
 // What a creation says.
 struct UploadCreation {
-  std::string id;  // is_upload_id()
+  std::string id;        // is_upload_id()
+  std::string watch_id;  // the same; "": it follows from the id
   std::optional<uint64_t> length;
   FileMeta meta;
   std::string metadata;  // Upload-Metadata as sent
@@ -46,13 +48,6 @@ struct AppendWishes {
 
   bool all_or_nothing() const { return checksum_in_trailer || !checksums.empty(); }
 };
-
-// The uploader's secret name of an upload: 22 to 64 of [0-9A-Za-z_-].
-bool is_upload_id(std::string_view text);
-// A new one.
-std::string make_upload_id(const Services& services);
-// The delete token of the link that the upload becomes: base62(HMAC-SHA256(id, "delete")), so that a replay carries it.
-std::string delete_token_of(std::string_view upload_id);
 
 class UploadResource {
  public:
@@ -76,7 +71,9 @@ class UploadResource {
   void set_length(uint64_t length) {
     length_is_new_ = length_is_new_ || parked_.row.length != length;
     parked_.row.length = length;
+    parked_.watched->set_total(length);
   }
+  const std::string& watch_id() const { return watch_id_; }
 
   // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it; with
   // checksums: all of it or nothing. Precondition: is_open().
@@ -104,11 +101,13 @@ class UploadResource {
   io::Task<io::Result<uint64_t>> checkpoint(storage::BlobWriter& writer, const StreamDigest& digest);
   io::Task<io::Result<>> cut_back(uint64_t offset);
   io::Task<io::Result<>> save();
+  void show_offset();
   void release(std::optional<ParkedUpload> parked);
   uint64_t limit_bytes() const;
 
   const Services& services_;
   std::string id_;
+  std::string watch_id_;
   UploadRegistry::Claim claim_;
   ParkedUpload parked_;
   bool length_is_new_ = false;

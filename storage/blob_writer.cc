@@ -73,7 +73,7 @@ io::Task<io::Result<>> BlobWriter::write(Bytes bytes) {
   if (observer_) co_await show(bytes);
   const io::Result<> written = co_await write_buffered(bytes, offset);
   if (written) {
-    stored_ = appended_;
+    count_stored(appended_);
   } else {
     failure_ = written.error();
   }
@@ -92,12 +92,17 @@ io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t bytes, uint64_t 
   const io::Result<> written = co_await write_parts(buffer, bytes, offset);
   co_await observing.join();
   if (written) {
-    stored_ = offset + bytes;
+    count_stored(offset + bytes);
   } else {
     failure_ = written.error();
   }
   write_in_flight_ = false;
   written_.wake_all();
+}
+
+void BlobWriter::count_stored(uint64_t bytes) {
+  stored_ = bytes;
+  if (counter_) counter_->store(before_ + bytes, std::memory_order_relaxed);
 }
 
 io::Task<> BlobWriter::show(Bytes bytes) {

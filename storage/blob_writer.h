@@ -6,6 +6,7 @@
 // settle().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -55,6 +56,13 @@ class BlobWriter {
   // The bytes live until its task has ended; the next piece waits for it. Before the first append().
   void observe(std::move_only_function<io::Task<>(Bytes)> observer) { observer_ = std::move(observer); }
 
+  // `counter` is told the bytes whose write has completed, those before this file (`before`) included. It outlives the
+  // writer.
+  void report_to(std::atomic<uint64_t>* counter, uint64_t before) {
+    counter_ = counter;
+    before_ = before;
+  }
+
   // Reserves disk space for `length` bytes, so that later writes find it and do not extend the file. no_space.
   io::Task<io::Result<>> reserve(uint64_t length);
 
@@ -97,6 +105,7 @@ class BlobWriter {
 
  private:
   io::Task<> show(Bytes bytes);
+  void count_stored(uint64_t bytes);
   io::Task<> write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_direct(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
@@ -118,6 +127,8 @@ class BlobWriter {
   std::optional<io::File> file_;
   std::optional<io::File> direct_;
   std::move_only_function<io::Task<>(Bytes)> observer_;
+  std::atomic<uint64_t>* counter_ = nullptr;
+  uint64_t before_ = 0;
   Checksums checksums_;
   uint64_t appended_ = 0;
   uint64_t stored_ = 0;

@@ -1,0 +1,59 @@
+#include "server/progress_hub.h"
+
+#include <utility>
+
+namespace ringdrop::server {
+
+// The records' deleters lock the mutex, so they go before it.
+ProgressHub::~ProgressHub() {
+  std::deque<Ptr> last;
+  const std::lock_guard lock(mutex_);
+  last.swap(ended_);
+}
+
+ProgressHub::Ptr ProgressHub::make(std::string_view watch_id) {
+  Ptr made(new ProgressRecord(std::string(watch_id)), [this](ProgressRecord* record) { forget(record); });
+  records_.insert_or_assign(std::string(watch_id), made);
+  return made;
+}
+
+void ProgressHub::forget(ProgressRecord* record) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = records_.find(record->watch_id());
+    // Another one of the same id may be there by now.
+    if (found != records_.end() && found->second.expired()) records_.erase(found);
+  }
+  delete record;
+}
+
+ProgressHub::Ptr ProgressHub::announce(std::string_view watch_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(watch_id);
+  if (found != records_.end() && !found->second.expired()) return nullptr;
+  return make(watch_id);
+}
+
+ProgressHub::Ptr ProgressHub::open(std::string_view watch_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(watch_id);
+  Ptr there = found == records_.end() ? nullptr : found->second.lock();
+  return there ? there : make(watch_id);
+}
+
+ProgressHub::Ptr ProgressHub::find(std::string_view watch_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(watch_id);
+  return found == records_.end() ? nullptr : found->second.lock();
+}
+
+void ProgressHub::keep(Ptr ended) {
+  Ptr oldest;
+  const std::lock_guard lock(mutex_);
+  ended_.push_back(std::move(ended));
+  if (ended_.size() <= kMostEnded) return;
+  oldest = std::move(ended_.front());
+  ended_.pop_front();
+}
+
+}  // namespace ringdrop::server

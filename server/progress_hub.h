@@ -1,0 +1,48 @@
+// The progress records of the whole server, by watch id. A record lives as long as somebody holds it: the request that
+// runs, the state of an upload between two requests, a watcher; and for a while after its end.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "server/progress.h"
+
+namespace ringdrop::server {
+
+// Any thread. Outlives the records.
+class ProgressHub {
+ public:
+  using Ptr = std::shared_ptr<ProgressRecord>;
+
+  ProgressHub() = default;
+  ProgressHub(const ProgressHub&) = delete;
+  ProgressHub& operator=(const ProgressHub&) = delete;
+  ~ProgressHub();
+
+  // A new one; nullptr: the id is in use.
+  Ptr announce(std::string_view watch_id);
+  // The one of that id, made when there is none.
+  Ptr open(std::string_view watch_id);
+  // nullptr: nobody holds one.
+  Ptr find(std::string_view watch_id);
+  // It has ended: watchers who come late find it, among the kMostEnded last ones.
+  void keep(Ptr ended);
+
+ private:
+  static constexpr std::size_t kMostEnded = 10'000;
+
+  Ptr make(std::string_view watch_id);  // under the mutex
+  void forget(ProgressRecord* record);
+
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<ProgressRecord>, std::less<>> records_;
+  std::deque<Ptr> ended_;
+};
+
+}  // namespace ringdrop::server

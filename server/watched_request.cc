@@ -1,0 +1,51 @@
+#include "server/watched_request.h"
+
+#include <fmt/format.h>
+
+#include "server/http_error.h"
+
+namespace ringdrop::server {
+
+WatchedRequest::~WatchedRequest() {
+  if (!record_) return;
+  record_->fail("broken_off");  // unless it has ended
+  services_.progress.keep(std::move(record_));
+}
+
+io::Task<std::optional<proto::Rejection>> WatchedRequest::announce(const std::string& watch_id,
+                                                                   std::optional<uint64_t> total) {
+  if (watch_id.empty()) co_return std::nullopt;
+  const auto known = co_await services_.catalogue.find_watched(services_.loop, watch_id);
+  if (!known) co_return rejection_for(known.error());
+  if (!*known) record_ = services_.progress.announce(watch_id);
+  if (!record_) co_return errors::kWatchIdInUse;
+  record_->set_total(total);
+  record_->set_state(ProgressState::receiving);
+  co_return std::nullopt;
+}
+
+void WatchedRequest::finishing() {
+  if (record_) record_->set_state(ProgressState::finishing);
+}
+
+void WatchedRequest::complete(const std::vector<CreatedLink>& links) {
+  if (record_) record_->complete(&links.front().link);
+}
+
+void WatchedRequest::fail(const AppendEnd& end) {
+  if (end.kind == AppendEnd::Kind::refused) fail(end.why);
+  if (end.kind == AppendEnd::Kind::store_failed) fail(rejection_for(end.error));
+}
+
+void WatchedRequest::fail(const proto::Rejection& why) {
+  if (!record_) return;
+  for (const proto::Rejection& known : {errors::kDigestMismatch, errors::kSizeLimit, errors::kNoSpace}) {
+    if (why.code == known.code) record_->fail(known.code);
+  }
+}
+
+std::string watch_url(const Exchange& exchange, const std::string& watch_id) {
+  return fmt::format("{}/watch/{}", exchange.base_url, watch_id);
+}
+
+}  // namespace ringdrop::server
