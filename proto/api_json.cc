@@ -30,6 +30,11 @@ Json time_or_null(std::optional<int64_t> epoch_ms) {
   return epoch_ms ? Json(format_rfc3339(*epoch_ms)) : Json(nullptr);
 }
 
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
 void append_number(std::string& text, unsigned value, std::size_t width) {
   const std::string digits = std::to_string(value);
   text.append(width - std::min(width, digits.size()), '0');
@@ -65,8 +70,35 @@ std::string format_link(const LinkView& link) {
   answer["created_at"] = format_rfc3339(link.created_at_ms);
   answer["expires_at"] = time_or_null(link.expires_at_ms);
   answer["downloads"] = link.downloads;
-  answer["downloads_left"] = link.downloads_left ? Json(*link.downloads_left) : Json(nullptr);
+  answer["downloads_left"] = or_null(link.downloads_left);
   return dump(answer);
+}
+
+std::string format_upload(const UploadView& upload) {
+  Json answer;
+  answer["id"] = upload.id;
+  answer["watch"] = upload.watch;
+  answer["state"] = upload.state;
+  answer["bytes_stored"] = upload.bytes_stored;
+  answer["bytes_total"] = or_null(upload.bytes_total);
+  answer["started_at"] = format_rfc3339(upload.started_at_ms);
+  if (!upload.url.empty()) answer["url"] = upload.url;
+  return dump(answer);
+}
+
+std::string format_progress(const ProgressMessage& message) {
+  Json answer;
+  answer["watch"] = message.watch;
+  answer["state"] = message.state;
+  answer["bytes_stored"] = message.bytes_stored;
+  answer["bytes_total"] = or_null(message.bytes_total);
+  answer["rate"] = or_null(message.rate);
+  answer["eta"] = or_null(message.eta);
+  if (!message.url.empty()) answer["url"] = message.url;
+  if (!message.reason.empty()) answer["reason"] = message.reason;
+  std::string text = dump(answer);
+  text.pop_back();  // the line end
+  return text;
 }
 
 std::string format_problem(const Problem& problem) {

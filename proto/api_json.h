@@ -40,6 +40,32 @@ struct LinkView {
 };
 std::string format_link(const LinkView& link);
 
+// GET /uploads/{id}: id, watch, state, bytes_stored, bytes_total, started_at, and url once there is one.
+struct UploadView {
+  std::string_view id;
+  std::string_view watch;
+  std::string_view state;
+  uint64_t bytes_stored = 0;
+  std::optional<uint64_t> bytes_total;  // absent: null
+  int64_t started_at_ms = 0;
+  std::string url;  // "" before it is complete
+};
+std::string format_upload(const UploadView& upload);
+
+// One message to a watcher, without a line end: watch, state, bytes_stored, bytes_total, rate (bytes a second), eta
+// (s), and url or reason when they are there.
+struct ProgressMessage {
+  std::string_view watch;
+  std::string_view state;
+  uint64_t bytes_stored = 0;
+  std::optional<uint64_t> bytes_total;
+  std::optional<double> rate;
+  std::optional<double> eta;
+  std::string url{};
+  std::string_view reason{};
+};
+std::string format_progress(const ProgressMessage& message);
+
 // application/problem+json (RFC 9457): {"type","title","status","detail","code","server":"ringdrop"}. `type` is
 // "about:blank" unless given; title is the status's reason phrase. `numbers` are members of that type's own.
 struct Problem {

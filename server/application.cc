@@ -9,6 +9,7 @@
 #include "server/resumable_handler.h"
 #include "server/tus_handler.h"
 #include "server/upload_handler.h"
+#include "server/upload_view.h"
 
 namespace ringdrop::server {
 namespace {
@@ -54,9 +55,10 @@ proto::Method overridden(const proto::RequestHead& request) {
 Task<Result<>> handle_upload_of(const Services& services, const Exchange& exchange, std::string_view id) {
   const proto::Method method = overridden(exchange.request);
   const bool tus = exchange.request.fields.find("Tus-Resumable").has_value();
-  if (method == proto::Method::get || method == proto::Method::post) {
+  if (method == proto::Method::get) co_return co_await handle_upload_view(services, exchange, id);
+  if (method == proto::Method::post) {
     proto::Fields fields;
-    fields.add("Allow", "DELETE, HEAD, PATCH, OPTIONS");
+    fields.add("Allow", "DELETE, GET, HEAD, PATCH, OPTIONS");
     co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
   }
   if (!tus) co_return co_await handle_resumable_upload(services, exchange, method, id);

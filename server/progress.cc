@@ -35,6 +35,16 @@ Progress ProgressRecord::sample() const {
   return now;
 }
 
+void ProgressRecord::begin_paused(uint64_t bytes, std::optional<uint64_t> total) {
+  const std::lock_guard lock(mutex_);
+  uint64_t none = 0;
+  // A request that has come meanwhile knows better.
+  if (state_ != ProgressState::waiting || !bytes_stored_.compare_exchange_strong(none, bytes)) return;
+  if (bytes > 0) state_ = ProgressState::paused;
+  set_durable(bytes);
+  set_total(total);
+}
+
 void ProgressRecord::set_state(ProgressState state) {
   const std::lock_guard lock(mutex_);
   if (!has_ended(state_)) state_ = state;

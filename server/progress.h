@@ -56,6 +56,8 @@ class ProgressRecord {
   void set_durable(uint64_t bytes) { durable_.store(bytes, std::memory_order_relaxed); }
   uint64_t durable() const { return durable_.load(std::memory_order_relaxed); }
   void set_total(std::optional<uint64_t> bytes) { total_.store(bytes.value_or(kUnknown), std::memory_order_relaxed); }
+  // Nobody has told it anything yet: what a process before this one has left.
+  void begin_paused(uint64_t bytes, std::optional<uint64_t> total);
   // One that has not ended.
   void set_state(ProgressState state);
   // The ends; the first one stays.

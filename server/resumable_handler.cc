@@ -34,16 +34,6 @@ std::string limits_of(const Config& config) {
                      config.upload_expires.count() / 1000);
 }
 
-// What tells where the upload stands.
-proto::Fields state_fields(const Services& services, uint64_t offset, bool complete) {
-  proto::Fields fields;
-  fields.add("Upload-Offset", std::to_string(offset));
-  fields.add("Upload-Complete", proto::format_sf_boolean(complete));
-  fields.add("Upload-Limit", limits_of(services.config));
-  fields.add("Cache-Control", "no-store");
-  return fields;
-}
-
 Task<Result<>> refuse(const Services& services, const Exchange& exchange, const Rejection& why) {
   proto::Fields fields;
   if (why.status == 413) fields.add("Upload-Limit", limits_of(services.config));
@@ -103,7 +93,7 @@ Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link) {
 
 Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, uint64_t expected, uint64_t provided,
                                bool complete) {
-  const proto::Fields fields = state_fields(services, expected, complete);
+  const proto::Fields fields = resumable_state_fields(services.config, expected, complete);
   proto::Problem problem;
   problem.type = kCompletedUpload;
   if (expected != provided) {
@@ -118,7 +108,7 @@ Task<Result<>> answer_head(const Services& services, const Exchange& exchange, U
   const std::optional<CreatedLink> link = co_await upload.find_link();
   proto::ResponseHead head;
   head.status = 204;
-  head.fields = state_fields(services, upload.offset_bytes(), !upload.is_open());
+  head.fields = resumable_state_fields(services.config, upload.offset_bytes(), !upload.is_open());
   if (upload.length()) head.fields.add("Upload-Length", std::to_string(*upload.length()));
   if (link) {
     head.fields.add("Upload-Link", link_url(exchange.base_url, link->link));
@@ -150,7 +140,7 @@ Task<Result<>> answer_appended(const Services& services, const Exchange& exchang
   if (done.link) co_return co_await answer_link(exchange, std::move(*done.link));
   proto::ResponseHead head;
   head.status = made.empty() ? 204 : 201;
-  head.fields = state_fields(services, done.offset_bytes, done.complete);
+  head.fields = resumable_state_fields(services.config, done.offset_bytes, done.complete);
   if (!made.empty()) head.fields.add("Location", made);
   co_return co_await exchange.response.send(head, {});
 }
@@ -181,6 +171,15 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
 }
 
 }  // namespace
+
+proto::Fields resumable_state_fields(const Config& config, uint64_t offset, bool complete) {
+  proto::Fields fields;
+  fields.add("Upload-Offset", std::to_string(offset));
+  fields.add("Upload-Complete", proto::format_sf_boolean(complete));
+  fields.add("Upload-Limit", limits_of(config));
+  fields.add("Cache-Control", "no-store");
+  return fields;
+}
 
 void add_resumable_discovery(const Config& config, proto::Fields& fields) {
   fields.add("Upload-Limit", limits_of(config));

@@ -20,6 +20,9 @@ io::Task<io::Result<>> handle_resumable_creation(const Services& services, const
 io::Task<io::Result<>> handle_resumable_upload(const Services& services, const Exchange& exchange, proto::Method method,
                                                std::string_view id);
 
+// Where an upload stands: Upload-Offset, Upload-Complete, Upload-Limit; not to be stored.
+proto::Fields resumable_state_fields(const Config& config, uint64_t offset, bool complete);
+
 // What OPTIONS tells of it.
 void add_resumable_discovery(const Config& config, proto::Fields& fields);
 

@@ -66,7 +66,7 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
             .post = Kind::upload_of,
             .delete_ = Kind::upload_of,
             .patch = Kind::upload_of,
-            .allow = "DELETE, HEAD, PATCH, POST, OPTIONS",
+            .allow = "DELETE, GET, HEAD, PATCH, POST, OPTIONS",
             .id = segments[1]};
   }
   if (!db::is_link_token(first)) return {};

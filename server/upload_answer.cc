@@ -56,9 +56,13 @@ std::size_t size_of(const proto::Fields& fields) {
 
 }  // namespace
 
+std::string link_url(const std::string& base_url, const std::string& token, const std::string& name) {
+  if (name.empty()) return fmt::format("{}/{}", base_url, token);
+  return fmt::format("{}/{}/{}", base_url, token, proto::percent_encode(name));
+}
+
 std::string link_url(const std::string& base_url, const db::Link& link) {
-  if (link.name.empty()) return fmt::format("{}/{}", base_url, link.token);
-  return fmt::format("{}/{}/{}", base_url, link.token, proto::percent_encode(link.name));
+  return link_url(base_url, link.token, link.name);
 }
 
 std::string delete_url(const std::string& base_url, const CreatedLink& created) {

@@ -14,6 +14,7 @@ namespace ringdrop::server {
 
 // {base}/{token}[/{name}].
 std::string link_url(const std::string& base_url, const db::Link& link);
+std::string link_url(const std::string& base_url, const std::string& token, const std::string& name);
 // {base}/{token}/{name or "-"}/{delete token}, as transfer.sh has it.
 std::string delete_url(const std::string& base_url, const CreatedLink& created);
 

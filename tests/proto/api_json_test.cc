@@ -81,6 +81,25 @@ TEST_CASE("a problem is that of RFC 9457, with a code for programs") {
         "\n");
 }
 
+TEST_CASE("an upload is seen with what is known of it") {
+  CHECK(format_upload({.id = "i", .watch = "w", .state = "paused", .bytes_stored = 5, .bytes_total = {}, .url = {}}) ==
+        R"({"id":"i","watch":"w","state":"paused","bytes_stored":5,"bytes_total":null,)"
+        R"("started_at":"1970-01-01T00:00:00Z"})"
+        "\n");
+  CHECK(format_upload({.id = "i", .watch = "w", .state = "complete", .bytes_total = 7, .url = "http://h/t"}) ==
+        R"({"id":"i","watch":"w","state":"complete","bytes_stored":0,"bytes_total":7,)"
+        R"("started_at":"1970-01-01T00:00:00Z","url":"http://h/t"})"
+        "\n");
+}
+
+TEST_CASE("a progress message is one line") {
+  CHECK(format_progress(
+            {.watch = "w", .state = "receiving", .bytes_stored = 1, .bytes_total = 4, .rate = 1.5, .eta = 2.0}) ==
+        R"({"watch":"w","state":"receiving","bytes_stored":1,"bytes_total":4,"rate":1.5,"eta":2.0})");
+  CHECK(format_progress({.watch = "w", .state = "failed", .bytes_total = {}, .rate = {}, .eta = {}, .reason = "r"}) ==
+        R"({"watch":"w","state":"failed","bytes_stored":0,"bytes_total":null,"rate":null,"eta":null,"reason":"r"})");
+}
+
 TEST_CASE("any bytes of a name become valid JSON") {
   CHECK(name_in_json("\"\\/\b\f\n\r\t\x01\x7f\0x"s) == "\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\\u0000x");
   CHECK(name_in_json("\xc3\xa9\xf0\x9f\x98\x80") == "\xc3\xa9\xf0\x9f\x98\x80");

@@ -1,0 +1,97 @@
+#include "server/upload_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/api_json.h"
+#include "proto/digest.h"
+#include "proto/tus.h"
+#include "server/http_error.h"
+#include "server/resumable_handler.h"
+#include "server/upload_answer.h"
+#include "server/upload_checkpoint.h"
+
+namespace ringdrop::server {
+namespace {
+
+using io::Result;
+using io::Task;
+
+}  // namespace
+
+Progress progress_of(const db::Upload& row) {
+  Progress progress;
+  progress.bytes_stored = row.length.value_or(0);
+  progress.bytes_total = row.length;
+  switch (row.state) {
+    case db::UploadState::open:
+      progress.state = ProgressState::waiting;
+      break;
+    case db::UploadState::complete:
+    case db::UploadState::used:
+      progress.state = ProgressState::complete;
+      progress.token = row.token;
+      progress.name = row.name;
+      break;
+    case db::UploadState::cancelled:
+      progress.state = ProgressState::cancelled;
+      break;
+    case db::UploadState::failed:
+    case db::UploadState::expired:
+      progress.state = ProgressState::failed;
+      progress.reason = row.state == db::UploadState::expired ? "expired" : row.reason;
+      break;
+  }
+  if (row.state != db::UploadState::complete && row.state != db::UploadState::used) progress.bytes_stored = 0;
+  return progress;
+}
+
+Task<Result<ProgressHub::Ptr>> record_of(const Services& services, const db::Upload& row) {
+  ProgressHub::Ptr record = services.progress.find(row.watch);
+  if (record || row.state != db::UploadState::open) co_return std::move(record);
+  Result<uint64_t> size = co_await services.blobs.durable_size(storage::BlobId{row.file.value_or(0)});
+  if (!size) co_return std::unexpected(size.error());
+  const std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
+  if (checkpoint && checkpoint->cut_to) size = std::min(*size, *checkpoint->cut_to);
+  record = services.progress.open(row.watch);
+  record->begin_paused(*size, row.length);
+  co_return std::move(record);
+}
+
+Task<Result<>> handle_upload_view(const Services& services, const Exchange& exchange, std::string_view id) {
+  Result<std::optional<db::Upload>> row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
+  if (!row) co_return co_await send_rejection(rejection_for(row.error()), exchange);
+  if (!*row) co_return co_await send_rejection(errors::kNoUpload, exchange);
+  const Result<ProgressHub::Ptr> record = co_await record_of(services, **row);
+  if (!record) {
+    services.loop.log().error(fmt::format("an unfinished upload cannot be read: {}", io::describe(record.error())));
+    co_return co_await send_rejection(rejection_for(record.error()), exchange);
+  }
+  Progress progress = progress_of(**row);
+  if (*record) progress = (*record)->sample();
+  const bool complete = progress.state == ProgressState::complete;
+
+  proto::UploadView view;
+  view.id = id;
+  view.watch = (*row)->watch;
+  view.state = name_of(progress.state);
+  view.bytes_stored = progress.bytes_stored;
+  view.bytes_total = progress.bytes_total;
+  view.started_at_ms = (*row)->created_at_ms;
+  if (!progress.token.empty()) view.url = link_url(exchange.base_url, progress.token, progress.name);
+  const uint64_t offset = *record && !complete ? (*record)->durable() : progress.bytes_stored;
+
+  proto::ResponseHead head;
+  head.fields = resumable_state_fields(services.config, offset, complete);
+  if (exchange.request.fields.find("Tus-Resumable")) head.fields.add("Tus-Resumable", proto::kTusVersion);
+  if (view.bytes_total) head.fields.add("Upload-Length", std::to_string(*view.bytes_total));
+  if (!view.url.empty()) head.fields.add("Upload-Link", view.url);
+  head.fields.add("Content-Type", "application/json");
+  head.fields.add("X-Content-Type-Options", "nosniff");
+  const std::string body = proto::format_upload(view);
+  co_return co_await exchange.response.send(head, body);
+}
+
+}  // namespace ringdrop::server
