@@ -11,6 +11,7 @@ find_package(SQLite3 3.40 REQUIRED)
 pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing>=2.3)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
+find_package(wslay CONFIG REQUIRED)
 
 # llhttp: an installed library >= 9.2.1, else the C sources of Debian's node-llhttp (8.1.0) in strict mode. Without
 # strict mode 8.1.0 takes "5\r\nhelloXX0\r\n\r\n" for a whole chunked message.

@@ -10,6 +10,7 @@
 #include "server/tus_handler.h"
 #include "server/upload_handler.h"
 #include "server/upload_view.h"
+#include "server/watch_handler.h"
 
 namespace ringdrop::server {
 namespace {
@@ -120,6 +121,10 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
       co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
     case Route::Kind::upload_of:
       co_return co_await handle_upload_of(services_, exchange, to.id);
+    case Route::Kind::watch:
+      co_return co_await handle_watch(services_, exchange, to.id);
+    case Route::Kind::upload_progress:
+      co_return co_await handle_upload_progress(services_, exchange, to.id);
     case Route::Kind::options:
       co_return co_await send_options(services_, exchange, to.allow);
     case Route::Kind::not_allowed:

@@ -59,6 +59,8 @@ struct Config {
   std::chrono::milliseconds upload_expires{7 * 86'400'000};   // an unfinished upload that nobody goes on with
   std::chrono::milliseconds finished_upload_ttl{86'400'000};  // how long an ended upload is remembered
   std::chrono::milliseconds supersede_timeout{5'000};         // for a request to give its upload to a newer one
+  std::chrono::milliseconds watch_wait{60'000};               // for an upload that nobody has announced yet to begin
+  uint32_t progress_events_per_second = 15'000;               // to all watchers together
   DigestPolicy digest = DigestPolicy::on_request;
 
   // "https://files.example/drop" without a slash at the end; empty: what the request says.

@@ -71,6 +71,7 @@ inline constexpr Rejection kTusVersion{412, "unsupported_tus_version", "Tus-Resu
 inline constexpr Rejection kUnknownProtocol{400, "unknown_upload_protocol",
                                             "a resumable upload needs Tus-Resumable: 1.0.0 or Upload-Complete"};
 inline constexpr Rejection kChecksumMismatch{460, "checksum_mismatch", "the bytes are not what their checksum says"};
+inline constexpr Rejection kForeignOrigin{403, "foreign_origin", "pages of that origin may not watch uploads here"};
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
 inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};
 inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};

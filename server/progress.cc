@@ -45,6 +45,17 @@ void ProgressRecord::begin_paused(uint64_t bytes, std::optional<uint64_t> total)
   set_total(total);
 }
 
+void ProgressRecord::begin_ended(const Progress& progress) {
+  const std::lock_guard lock(mutex_);
+  if (has_ended(state_)) return;
+  state_ = progress.state;
+  bytes_stored_.store(progress.bytes_stored, std::memory_order_relaxed);
+  set_total(progress.bytes_total);
+  token_ = progress.token;
+  name_ = progress.name;
+  reason_ = progress.reason;
+}
+
 void ProgressRecord::set_state(ProgressState state) {
   const std::lock_guard lock(mutex_);
   if (!has_ended(state_)) state_ = state;

@@ -58,6 +58,8 @@ class ProgressRecord {
   void set_total(std::optional<uint64_t> bytes) { total_.store(bytes.value_or(kUnknown), std::memory_order_relaxed); }
   // Nobody has told it anything yet: what a process before this one has left.
   void begin_paused(uint64_t bytes, std::optional<uint64_t> total);
+  // It had ended before: what the catalogue knows of it.
+  void begin_ended(const Progress& progress);
   // One that has not ended.
   void set_state(ProgressState state);
   // The ends; the first one stays.

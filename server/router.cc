@@ -69,6 +69,12 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
             .allow = "DELETE, GET, HEAD, PATCH, POST, OPTIONS",
             .id = segments[1]};
   }
+  if (segments.size() == 2 && first == "watch" && is_upload_id(segments[1])) {
+    return {.get = Kind::watch, .allow = "GET, HEAD, OPTIONS", .id = segments[1]};
+  }
+  if (segments.size() == 3 && first == "uploads" && is_upload_id(segments[1]) && segments[2] == "progress") {
+    return {.get = Kind::upload_progress, .allow = "GET, HEAD, OPTIONS", .id = segments[1]};
+  }
   if (!db::is_link_token(first)) return {};
   // The URL that was handed out: what goes with the token goes with it, too.
   if (segments.size() == 2) {

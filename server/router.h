@@ -10,21 +10,23 @@ namespace ringdrop::server {
 
 struct Route {
   enum class Kind : uint8_t {
-    help,        // GET, HEAD /
-    health,      // GET, HEAD /healthz
-    readiness,   // GET, HEAD /readyz
-    metrics,     // GET, HEAD /metrics
-    robots,      // GET, HEAD /robots.txt
-    upload,      // PUT /{name}, PUT /: `name`
-    post,        // POST /
-    download,    // GET, HEAD /{token}[/{name}]: `token`
-    link_info,   // GET, HEAD /api/links/{token}
-    remove,      // DELETE /{token}[/{name}]
-    remove_url,  // DELETE /{token}/{name}/{delete token}: `token`, `secret`
-    link_form,   // POST /{token}[/{name}]
-    uploads,     // POST /uploads
-    upload_of,   // HEAD, GET, PATCH, DELETE, POST /uploads/{id}: `id`
-    options,     // OPTIONS of a known shape: `allow`
+    help,             // GET, HEAD /
+    health,           // GET, HEAD /healthz
+    readiness,        // GET, HEAD /readyz
+    metrics,          // GET, HEAD /metrics
+    robots,           // GET, HEAD /robots.txt
+    upload,           // PUT /{name}, PUT /: `name`
+    post,             // POST /
+    download,         // GET, HEAD /{token}[/{name}]: `token`
+    link_info,        // GET, HEAD /api/links/{token}
+    remove,           // DELETE /{token}[/{name}]
+    remove_url,       // DELETE /{token}/{name}/{delete token}: `token`, `secret`
+    link_form,        // POST /{token}[/{name}]
+    uploads,          // POST /uploads
+    watch,            // GET /watch/{id}: `id`
+    upload_progress,  // GET /uploads/{id}/progress: `id`
+    upload_of,        // HEAD, GET, PATCH, DELETE, POST /uploads/{id}: `id`
+    options,          // OPTIONS of a known shape: `allow`
     not_found,
     not_allowed,  // 405: `allow`
     unsupported,  // 501

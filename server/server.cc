@@ -63,6 +63,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
                            .running_downloads = running_downloads_,
                            .uploads = uploads_,
                            .progress = progress_,
+                           .watchers = watchers_,
                            .own_host = own_host_,
                            .loops = loops};
   for (io::EventLoop* const loop : loops) {

@@ -56,6 +56,7 @@ class Server {
   const std::size_t max_connections_;
   io::EventLoop& loop_;
   ProgressHub progress_;  // outlives all who hold its records
+  WatcherCounts watchers_;
   std::vector<std::unique_ptr<ServerLoop>> loops_;
   std::vector<http::Connections*> connections_;
   std::vector<std::unique_ptr<http::Acceptor>> acceptors_;

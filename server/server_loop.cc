@@ -12,7 +12,12 @@ constexpr io::Milliseconds kUpkeepPause{1'000};
 }  // namespace
 
 ServerLoop::ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t memory_bytes)
-    : loop_(loop), shared_(shared), pool_(loop, memory_bytes), pause_(loop), scope_(loop) {}
+    : loop_(loop),
+      shared_(shared),
+      pool_(loop, memory_bytes),
+      feed_(loop, shared_.config, shared_.progress, shared_.watchers),
+      pause_(loop),
+      scope_(loop) {}
 
 io::Task<io::Result<>> ServerLoop::open() {
   const std::string data_dir = shared_.config.data_dir.string();
@@ -30,10 +35,12 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .running_downloads = shared_.running_downloads,
                           .uploads = shared_.uploads,
                           .progress = shared_.progress,
+                          .feed = feed_,
                           .all_loops = shared_.loops};
   application_.emplace(services, shared_.own_host);
   connections_.emplace(loop_, pool_, *application_, shared_.limits);
   scope_.spawn(upkeep());
+  scope_.spawn(feed_.run(scope_.stop_token()));
   co_return io::Result<>{};
 }
 

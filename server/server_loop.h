@@ -15,6 +15,7 @@
 #include "server/config.h"
 #include "server/http/connections.h"
 #include "server/http/limits.h"
+#include "server/progress_feed.h"
 #include "storage/blob_store.h"
 
 namespace ringdrop::server {
@@ -29,6 +30,7 @@ struct SharedParts {
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   ProgressHub& progress;
+  WatcherCounts& watchers;
   const std::string& own_host;
   std::span<io::EventLoop* const> loops;
 };
@@ -59,6 +61,7 @@ class ServerLoop {
   const SharedParts shared_;
   io::BufferPool pool_;
   DownloadCounts download_counts_;
+  ProgressFeed feed_;
   std::unique_ptr<storage::BlobStore> blobs_;
   std::optional<Application> application_;
   std::optional<http::Connections> connections_;

@@ -10,6 +10,7 @@
 #include "io/worker.h"
 #include "server/config.h"
 #include "server/download_counts.h"
+#include "server/progress_feed.h"
 #include "server/progress_hub.h"
 #include "server/running_downloads.h"
 #include "server/upload_registry.h"
@@ -28,6 +29,7 @@ struct Services {
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   ProgressHub& progress;
+  ProgressFeed& feed;
   std::span<io::EventLoop* const> all_loops;
 };
 

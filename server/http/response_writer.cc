@@ -93,6 +93,16 @@ io::Task<io::Result<>> ResponseWriter::send_interim(const proto::ResponseHead& h
   co_return co_await send_text(text, Bytes{});
 }
 
+io::Task<io::Result<>> ResponseWriter::switch_protocols(const proto::ResponseHead& head) {
+  CHECK_THAT(!started() && head.status == 101);
+  status_ = head.status;
+  keep_alive_ = false;
+  const std::string text = proto::format_response_head(head);
+  const io::Result<> sent = co_await send_text(text, Bytes{});
+  finished_ = sent.has_value();
+  co_return sent;
+}
+
 io::Task<io::Result<>> ResponseWriter::send(const proto::ResponseHead& head, std::string_view body) {
   const std::string text = final_head(head, body.size());
   const Bytes content = wants_body_ ? as_bytes(body) : Bytes{};

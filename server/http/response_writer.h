@@ -70,6 +70,14 @@ class ResponseWriter {
   // never looks whole.
   io::Task<io::Result<>> finish();
 
+  // 101 (RFC 9110 15.2.2): from now on the connection speaks another protocol, over inbound() and its socket, until the
+  // handler returns; then it ends.
+  io::Task<io::Result<>> switch_protocols(const proto::ResponseHead& head);
+  Inbound& inbound() { return inbound_; }
+  const HttpLimits& limits() const { return limits_; }
+  // The server is about to stop: what waits for nothing in particular should end.
+  const std::stop_token& drain() const { return drain_; }
+
   // The connection ends after this answer. Before its head is made: the answer says so.
   void close_after() { keep_alive_ = false; }
   bool keep_alive() const { return keep_alive_; }

@@ -1,0 +1,94 @@
+// What the watchers of one loop are told: samples the records they watch, makes each message once for all of them, and
+// wakes them. At most 10 messages a second a watcher, and at most progress_events_per_second a server: more watchers,
+// fewer messages each, but never less than one a second. A watcher who is slow gets the newest message, never a queue.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "io/event_loop.h"
+#include "io/task.h"
+#include "io/wait_list.h"
+#include "server/config.h"
+#include "server/progress_hub.h"
+
+namespace ringdrop::server {
+
+// A message as it stands: who has seen `version` has seen it.
+struct ProgressNews {
+  uint64_t version = 0;  // 0: nothing yet
+  Progress progress;
+  std::optional<double> rate;  // bytes a second, lately
+  std::string json;            // without `url`, which depends on how a watcher calls us
+  std::string frame;           // the same as a websocket text message
+};
+
+// How many watch, over all loops.
+struct WatcherCounts {
+  std::atomic<uint64_t> all{0};
+  std::atomic<uint64_t> before_start{0};  // of an upload that nobody has announced
+};
+
+class ProgressFeed {
+ public:
+  // One watch id on this loop. Lives as long as a watcher holds it.
+  class Channel {
+   public:
+    Channel(ProgressFeed& feed, std::string watch_id)
+        : feed_(feed), watch_id_(std::move(watch_id)), news_(feed.loop_) {}
+    ~Channel();
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
+
+    const ProgressNews& newest() const { return newest_; }
+    // Whether anybody has announced the upload.
+    bool has_record() const { return record_ != nullptr; }
+    // Suspends until the newest message is another than `seen`. timed_out, cancelled. `stop` lives until then.
+    io::Task<io::Result<>> next(uint64_t seen, io::TimePoint deadline, const std::stop_token& stop);
+
+   private:
+    friend class ProgressFeed;
+    void sample(io::TimePoint now);
+    void publish(const Progress& progress);
+
+    ProgressFeed& feed_;
+    const std::string watch_id_;
+    ProgressHub::Ptr record_;
+    ProgressNews newest_;
+    io::WaitList news_;
+    // For the rate.
+    io::TimePoint sampled_at_{};
+    uint64_t sampled_bytes_ = 0;
+  };
+
+  // All outlive the feed.
+  ProgressFeed(io::EventLoop& loop, const Config& config, ProgressHub& hub, WatcherCounts& counts);
+
+  // The channel of that id, sampled just now; `record`: what is known already.
+  std::shared_ptr<Channel> watch(std::string_view watch_id, ProgressHub::Ptr record);
+  WatcherCounts& counts() { return counts_; }
+
+  // Samples for ever.
+  io::Task<> run(std::stop_token stop);
+
+ private:
+  io::Milliseconds pause() const;
+
+  io::EventLoop& loop_;
+  const Config& config_;
+  ProgressHub& hub_;
+  WatcherCounts& counts_;
+  io::WaitList wake_;
+  std::map<std::string, std::weak_ptr<Channel>, std::less<>> channels_;
+};
+
+// The message to a watcher; `url`: of the link, once there is one.
+std::string format_news(std::string_view watch_id, const ProgressNews& news, std::string url);
+
+}  // namespace ringdrop::server
