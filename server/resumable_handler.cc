@@ -83,7 +83,8 @@ AppendWishes wishes_of(const Exchange& exchange, const ResumableFields& fields) 
   return wishes;
 }
 
-Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link) {
+Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link, uint64_t offset) {
+  exchange.response.add_field("Upload-Offset", std::to_string(offset));  // tus-js-client needs it to see the end
   exchange.response.add_field("Upload-Complete", "?1");
   exchange.response.add_field("Upload-Link", link_url(exchange.base_url, link.link));
   std::vector<CreatedLink> links;
@@ -125,7 +126,7 @@ Task<Result<>> replay(const Services& services, const Exchange& exchange, Upload
   std::optional<CreatedLink> link = co_await upload.find_link();
   co_await upload.park();
   const bool fits = fields.offset == offset && fields.complete == true && exchange.body.complete();
-  if (fits && link) co_return co_await answer_link(exchange, std::move(*link));
+  if (fits && link) co_return co_await answer_link(exchange, std::move(*link), offset);
   co_return co_await answer_mismatch(services, exchange, offset, fields.offset.value_or(offset), true);
 }
 
@@ -137,7 +138,7 @@ Task<Result<>> answer_appended(const Services& services, const Exchange& exchang
   }
   const proto::Fields none;
   if (done.end.kind != AppendEnd::Kind::whole) co_return co_await answer_broken(services, exchange, done.end, none);
-  if (done.link) co_return co_await answer_link(exchange, std::move(*done.link));
+  if (done.link) co_return co_await answer_link(exchange, std::move(*done.link), done.offset_bytes);
   proto::ResponseHead head;
   head.status = made.empty() ? 204 : 201;
   head.fields = resumable_state_fields(services.config, done.offset_bytes, done.complete);
