@@ -9,11 +9,22 @@ set -eu
 build='g++ cmake ninja-build ccache pkg-config liburing-dev libsqlite3-dev node-llhttp nlohmann-json3-dev doctest-dev
   libtomlplusplus-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev libxxhash-dev libwslay-dev'
 run='curl'
-test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy procps git nginx caddy openssl'
+test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy procps git nginx caddy openssl chromium'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
 ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
 
 say() { echo "packages.sh: $*" >&2; }
+
+# Node.js is often there from elsewhere, as a package that conflicts with Debian's npm: the commands count, and nothing is
+# installed over what is no Debian package.
+if ! command -v node >/dev/null; then
+  test="$test nodejs npm"
+elif ! command -v npm >/dev/null; then
+  case $(dpkg-query -W -f '${Version}' nodejs 2>/dev/null || true) in
+    *+dfsg*) test="$test npm" ;;
+    *) case " $* " in *' test '*) say 'node without npm, and not from Debian: the tests with the label node are skipped' ;; esac ;;
+  esac
+fi
 
 [ $# -gt 0 ] || { say 'give a list: build, run, test or ci'; exit 64; }
 wanted=
