@@ -1,17 +1,13 @@
 #!/usr/bin/env python3
-"""tus 1.0.0: uploads over restarts, crashes and whatever else can cut them; and a client that somebody else wrote."""
+"""tus 1.0.0: uploads over restarts and crashes, and a client that somebody else wrote."""
 
 import json
-import os
-import random
 import subprocess
 import unittest
 
-from harness import MIB, main, make_file, random_bytes, request, sha256_of
-from http_tools import name_of, read_what_comes, token_of
-from tus_tools import TUS, TusCase, metadata, path_in, repr_digest, wait_taken
-
-CUTS = 72
+from harness import MIB, main, make_file, random_bytes, sha256_of
+from http_tools import name_of, token_of
+from tus_tools import TusCase, path_in, repr_digest, wait_taken
 
 
 class Survival(TusCase):
@@ -69,79 +65,6 @@ class Survival(TusCase):
         self.assertEqual(self.offset(self.here, upload), offset)
         link = self.finish(self.here, upload, self.body)
         self.assertEqual(self.here.get(link).get("Repr-Digest"), repr_digest(self.body))
-
-
-class Cuts(TusCase):
-    """One upload, cut at random byte positions, by whatever can cut it."""
-
-    def test_it_arrives_whatever_cuts_it(self):
-        seed = int(os.environ.get("RINGDROP_SEED", random.SystemRandom().randrange(10**6)))
-        print(f"seed {seed} (RINGDROP_SEED={seed} repeats the choices)")
-        chance = random.Random(seed)
-        here = self.server("--loops", "2", "--digest", "always", "--supersede-timeout", "10s")
-        body = chance.randbytes(6 * MIB + chance.randrange(4096))
-        cuts = sorted(chance.sample(range(1, len(body)), CUTS))
-        kinds = ["reset", "reset", "close", "head", "head", "patch", "patch", "kill"] * (CUTS // 8)
-        chance.shuffle(kinds)
-        upload = self.create(here, len(body), metadata(filename="cut"))
-        wire, last, done = None, 0, []
-        for cut, kind in zip(cuts, kinds, strict=True):
-            done.append(f"{kind} at {cut}")
-            if wire is None:
-                offset = self.offset(here, upload)
-                self.assertGreaterEqual(offset, last, f"the offset decreased: {done[-3:]}")
-                self.assertLess(offset, cut)
-                is_chunked = chance.random() < 0.4
-                wire = self.begin(here, upload, offset, len(body) - offset, is_chunked=is_chunked)
-            wire.send(self.pieces(body[offset:cut], is_chunked, chance))
-            last = offset
-            offset, wire = self.cut(here, upload, kind, wire, (cut, len(body)))
-            if wire is not None:
-                is_chunked, last = False, cut
-        if wire is not None:
-            wire.reset()
-        link = self.finish(here, upload, body)
-        self.assertEqual(here.get(link).get("Repr-Digest"), repr_digest(body))
-        self.assertEqual(len(here.stored_files()), 1)
-
-    @staticmethod
-    def pieces(data, is_chunked, chance):
-        """The bytes as they go over the wire: as whole chunks, or as they are."""
-        if not is_chunked:
-            return data
-        sent, at = b"", 0
-        while at < len(data):
-            size = chance.randrange(1, 100_000)
-            piece = data[at:at + size]
-            sent += b"%x\r\n%b\r\n" % (len(piece), piece)
-            at += size
-        return sent
-
-    def cut(self, here, upload, kind, wire, where):
-        """Ends the request; (offset, connection) of the one that goes on with it at once, or (None, None)."""
-        at, size = where
-        if kind == "reset":
-            wire.reset()
-        if kind == "close":
-            wire.close()
-        if kind == "kill":
-            here.kill9()
-            wire.close()
-            here.start()
-        if kind == "head":  # at once; what it says is accepted next, by begin()
-            with here.connect() as other:
-                other.send(request("HEAD", upload, TUS))
-                offset = int(self.assert_tus(other.read_final(to_head=True), 200).get("Upload-Offset"))
-            self.assertLessEqual(offset, at)
-            self.assertNotIn(b" 204 ", read_what_comes(wire))
-            newer = self.begin(here, upload, offset, size - offset)
-            return offset, newer
-        if kind == "patch":
-            wait_taken(wire)
-            newer = self.begin(here, upload, at, size - at)
-            self.assertNotIn(b" 204 ", read_what_comes(wire))
-            return at, newer
-        return None, None
 
 
 TUSPY = """
