@@ -3,7 +3,6 @@
 
 import os
 import random
-import unittest
 
 from harness import KIB, MIB, EndToEnd, main, make_file, request, sha256_of, wait_until
 from node_tools import Script, packages
@@ -70,7 +69,6 @@ class TusJs(EndToEnd):
     def test_its_metadata_is_the_files(self):
         self.assert_metadata_is_known("tus-v1")
 
-    @unittest.skip("the server does not read the metadata of the older interop versions yet")
     def test_its_metadata_is_the_files_in_the_older_interop_versions(self):
         for protocol in PROTOCOLS[1:]:
             with self.subTest(protocol=protocol):
@@ -105,9 +103,6 @@ class TusJs(EndToEnd):
         self.assertTrue(all(word.startswith("POST") for word in done["requests"]), done)
 
     def test_it_uploads_in_parallel(self):
-        extensions = self.here.exchange(request("OPTIONS", "/uploads")).get("Tus-Extension").split(",")
-        if "concatenation" not in extensions:
-            raise unittest.SkipTest("the server does not offer concatenation")
         for more in ({}, {"chunkSize": 200 * KIB}):
             self.run_to_success(parallelUploads=4, **more, metadata={"filename": "four.mkv"})
 
