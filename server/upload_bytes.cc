@@ -122,6 +122,8 @@ Task<Result<>> UploadResource::load_bytes() {
     }
     parked_.digesters.push_back(std::move(*digester));
   }
+  // Bytes that are acknowledged from here on are not to be cut by the next crash.
+  if (saved->cut_to) co_return co_await save();
   co_return Result<>{};
 }
 

@@ -69,6 +69,24 @@ class Checksum(TusCase):
         self.assert_arrived(self.here, link, self.body)
         self.assertEqual(self.here.get(link).get("Repr-Digest"), repr_digest(self.body))
 
+    def test_one_that_a_crash_broke_off_does_not_take_what_comes_after_it(self):
+        for method in ("HEAD", "PATCH"):
+            with self.subTest(method=method):
+                upload = self.create(self.here, len(self.body))
+                wire = self.begin(self.here, upload, 0, len(self.body), checksum("sha256", b"other"))
+                wire.send(self.body[:200_000])
+                wait_taken(wire)
+                self.here.kill9()
+                self.here.start()
+                if method == "HEAD":
+                    self.assertEqual(self.offset(self.here, upload), 0)
+                answer = self.patch(self.here, upload, 0, self.body[:250_000])
+                self.assertEqual(self.assert_tus(answer, 204).get("Upload-Offset"), "250000")
+                self.here.kill9()
+                self.here.start()
+                self.assertEqual(self.offset(self.here, upload), 250_000, "what was acknowledged is lost")
+                self.finish(self.here, upload, self.body)
+
 
 if __name__ == "__main__":
     main()
