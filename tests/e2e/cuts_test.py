@@ -2,7 +2,8 @@
 """One upload, cut 500 times at random bytes by whatever can cut it, by tus and the IETF draft in turn.
 
 After each cut: the offset that is told never decreases, never exceeds what was sent, and is accepted by the next
-request. In the end every byte is right. RINGDROP_SEED repeats the choices, RINGDROP_CUTS makes more of them.
+request. An append with a checksum leaves nothing, since it is cut. In the end every byte is right. RINGDROP_SEED repeats
+the choices, RINGDROP_CUTS makes more of them.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ class Cuts(EndToEnd):
         self.body = self.chance.randbytes(SIZE + self.chance.randrange(4096))
         self.told = 0  # the highest offset that any answer has told
         self.sent = 0  # no byte behind this one has ever been sent
+        self.all_or_nothing = False  # the PATCH that runs, or ran last, has a checksum
         self.history = []
 
     def test_what_tus_began_arrives_whatever_cuts_it(self):
@@ -46,12 +48,16 @@ class Cuts(EndToEnd):
 
     # The two protocols, as fields of a PATCH.
 
-    def tus(self, offset, last):
-        del last  # the length says it
+    def tus(self, offset):
         return [TUS, OFFSET_TYPE, f"Upload-Offset: {offset}", f"Upload-Length: {len(self.body)}"]
 
-    def draft(self, offset, last):
-        return [INTEROP, PART, f"Upload-Offset: {offset}", f"Upload-Complete: {'?1' if last else '?0'}"]
+    def draft(self, offset):
+        return [INTEROP, PART, f"Upload-Offset: {offset}", "Upload-Complete: ?1"]
+
+    def checksum(self, protocol):
+        """A field that makes all of a PATCH count or nothing. It is never found out that it is wrong."""
+        digest = base64_of(bytes(32))
+        return f"Upload-Checksum: sha256 {digest}" if protocol == self.tus else f"Content-Digest: sha-256=:{digest}:"
 
     def any_protocol(self, own):
         return self.chance.choice((own, own, own, self.tus, self.draft))
@@ -63,6 +69,8 @@ class Cuts(EndToEnd):
         offset = int(answer.get("Upload-Offset"))
         self.assertGreaterEqual(offset, self.told, f"the offset decreased after {self.history[-3:]}: {answer}")
         self.assertLessEqual(offset, self.sent, f"more than was sent after {self.history[-3:]}: {answer}")
+        if self.all_or_nothing:
+            self.assertEqual(offset, self.told, f"bytes without their checksum count after {self.history[-3:]}")
         self.told = offset
         return offset
 
@@ -77,11 +85,15 @@ class Cuts(EndToEnd):
         """A connection with a PATCH of all the rest, and the first answer to it that is not about progress."""
         self.is_chunked = self.chance.random() < 0.3
         framing = "Transfer-Encoding: chunked" if self.is_chunked else f"Content-Length: {len(self.body) - offset}"
+        checked = self.chance.random() < 0.1
+        fields = [*protocol(offset), *([self.checksum(protocol)] if checked else [])]
         wire = self.here.connect()
         self.addCleanup(wire.close)
-        wire.send(request("PATCH", self.upload, *protocol(offset, True), EXPECT, framing))
+        wire.send(request("PATCH", self.upload, *fields, EXPECT, framing))
         while (answer := wire.read_response()).status == 104:
             pass
+        if answer.status == 100:
+            self.told, self.all_or_nothing = offset, checked
         return wire, answer
 
     def patch(self, protocol, offset):
@@ -108,11 +120,10 @@ class Cuts(EndToEnd):
         cuts = sorted(self.chance.sample(range(1, len(self.body)), CUTS))
         wire, offset = None, 0
         for cut, kind in zip(cuts, kinds, strict=True):
-            protocol = self.any_protocol(own)
             if wire is None:
                 offset = self.ask(self.any_protocol(own))
-                wire = self.patch(protocol, offset)
-            self.history.append(f"{kind} at {cut}, begun at {offset} by {protocol.__name__}")
+                wire = self.patch(self.any_protocol(own), offset)
+            self.history.append(f"{kind} at {cut}, begun at {offset}, checked: {self.all_or_nothing}")
             data = self.framed(self.body[offset:cut])
             self.sent = max(self.sent, cut)
             wire, offset = getattr(self, kind.replace(" ", "_"))(wire, data, cut, self.any_protocol(own))
@@ -122,7 +133,7 @@ class Cuts(EndToEnd):
 
     def finish(self, asks, ends):
         offset = self.ask(asks)
-        answer = self.here.exchange(request("PATCH", self.upload, *ends(offset, True), body=self.body[offset:]))
+        answer = self.here.exchange(request("PATCH", self.upload, *ends(offset), body=self.body[offset:]))
         self.assertEqual(answer.status, 204 if ends == self.tus else 201, answer)
         got = self.here.get(path_in(answer.get("Upload-Link")))
         self.assertEqual(got.status, 200, got)
@@ -174,11 +185,11 @@ class Cuts(EndToEnd):
     def known(self, wire, data, cut, protocol):
         wire.send(data)
         wait_taken(wire)
-        newer = self.patch(protocol, cut)
+        offset = self.told if self.all_or_nothing else cut
+        newer = self.patch(protocol, offset)
         self.assert_not_done(wire)
         wire.close()
-        self.told = cut  # it was accepted
-        return newer, cut
+        return newer, offset
 
     def assert_not_done(self, wire):
         rest = read_what_comes(wire)
