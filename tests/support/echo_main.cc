@@ -2,8 +2,9 @@
 //
 //   ringdrop-echo [ADDR:PORT]      default 127.0.0.1:0; says "listening on ADDR:PORT" on standard output
 //
-// Any method on any path is answered 200 with the body of the request, in memory, up to 16 MiB (more: 413). It is built
-// with the tests and never installed. SIGTERM and SIGINT end it at once.
+// Any method on any path is answered 200 with the body of the request, in memory, up to 16 MiB (more: 413). A request
+// for a websocket gets one that echoes messages of up to 16 MiB (more: closed with 1009). It is built with the tests
+// and never installed. SIGTERM and SIGINT end it at once.
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "io/address.h"
@@ -27,6 +29,7 @@
 #include "server/http/connection.h"
 #include "server/http/connections.h"
 #include "server/http/limits.h"
+#include "server/http/websocket_session.h"
 
 namespace ringdrop::test {
 namespace {
@@ -84,10 +87,33 @@ Task<Collected> collect(http::BodyReader& body) {
   co_return collected;
 }
 
+Task<Result<>> echo_messages(const proto::RequestHead& request, http::ResponseWriter& response, std::stop_source cut) {
+  const auto accept = proto::accept_websocket(request);
+  if (!accept) co_return co_await send_rejection(accept.error(), response);
+  proto::ResponseHead head;
+  head.status = 101;
+  head.fields.add("Upgrade", "websocket");
+  head.fields.add("Connection", "Upgrade");
+  head.fields.add("Sec-WebSocket-Accept", *accept);
+  Result<> going_on = co_await response.switch_protocols(head);
+  const std::stop_token stop = cut.get_token();
+  http::WebsocketSession session(response, kLongestBody, stop);
+  std::vector<proto::WebsocketMessage> messages;
+  while (going_on) {
+    messages.clear();
+    going_on = co_await session.receive(messages, io::kNever);
+    for (const proto::WebsocketMessage& message : messages) {
+      if (going_on) going_on = co_await session.send(message.payload, message.text);
+    }
+  }
+  co_return Result<>{};
+}
+
 class Echo final : public http::Handler {
  public:
   Task<Result<>> handle(const proto::RequestHead& request, const io::Address&, http::BodyReader& body,
-                        http::ResponseWriter& response, std::stop_source) override {
+                        http::ResponseWriter& response, std::stop_source cut) override {
+    if (proto::asks_for_websocket(request)) co_return co_await echo_messages(request, response, std::move(cut));
     const Collected collected = co_await collect(body);
     if (collected.refused) co_return co_await send_rejection(*collected.refused, response);
     if (collected.broken) co_return io::fail(io::Errc::closed, "receive");
