@@ -79,6 +79,7 @@ int32_t file_status(int fd, FileStatus& status) {
   if (fstat(fd, &info) != 0) return -errno;
   status.size_bytes = static_cast<uint64_t>(info.st_size);
   status.regular = S_ISREG(info.st_mode);
+  status.modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
   return 0;
 }
 
@@ -143,6 +144,14 @@ Result<int> listen_socket(const Address& address) {
   const int error = errno;
   close(fd);
   return std::unexpected(error_from_errno(error, tried));
+}
+
+Result<int> stream_socket(const Address& address) {
+  const int fd = socket(address.generic.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(error_from_errno(errno, "socket"));
+  const int on = 1;
+  if (address.generic.sa_family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
 }
 
 Address socket_address(int fd) {

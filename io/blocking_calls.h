@@ -23,6 +23,7 @@ class BlockingCall final : public Job {
 
 // Immediate calls on sockets; see Ring.
 Result<int> listen_socket(const Address& address);
+Result<int> stream_socket(const Address& address);
 Address socket_address(int fd);
 
 }  // namespace ringdrop::io

@@ -141,6 +141,10 @@ Pending<OwnedFd> open_root_directory(EventLoop& loop, const char* path) {
   return {loop, "open", path_request(Op::open, AT_FDCWD, path, O_RDONLY | O_DIRECTORY)};
 }
 
+Pending<OwnedFd> open_root_file(EventLoop& loop, const char* path) {
+  return {loop, "open", path_request(Op::open, AT_FDCWD, path, O_RDONLY)};
+}
+
 Pending<void> make_root_directory(EventLoop& loop, const char* path) {
   return {loop, "mkdir", path_request(Op::make_directory, AT_FDCWD, path, 0)};
 }

@@ -77,9 +77,10 @@ class Directory {
   OwnedFd fd_;
 };
 
-// The directory at an absolute or relative path of the process: only for the data directory itself; `path` lives until
-// the call has ended.
+// At an absolute or relative path of the process: only for what its user has named, like the data directory; `path`
+// lives until the call has ended.
 Pending<OwnedFd> open_root_directory(EventLoop& loop, const char* path);
+Pending<OwnedFd> open_root_file(EventLoop& loop, const char* path);  // for reading; a FIFO waits for its writer
 Pending<void> make_root_directory(EventLoop& loop, const char* path);
 
 }  // namespace ringdrop::io

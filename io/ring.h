@@ -40,6 +40,8 @@ class Ring {
 
   // A bound and listening socket. Immediate; used at start only. A stale Unix socket file is replaced. system: errno.
   virtual Result<int> listen(const Address& address) = 0;
+  // A stream socket of the address's family, not connected yet. Immediate. exhausted, system: errno.
+  virtual Result<int> make_socket(const Address& address) = 0;
   // The address a socket is bound to (what port 0 became).
   virtual Address local_address(int fd) = 0;
   // How much of what was sent the peer has not acknowledged (SIOCOUTQ); 0 when the kernel cannot say. closed: the

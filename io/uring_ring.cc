@@ -203,6 +203,10 @@ Result<int> UringRing::listen(const Address& address) {
   return listen_socket(address);
 }
 
+Result<int> UringRing::make_socket(const Address& address) {
+  return stream_socket(address);
+}
+
 Address UringRing::local_address(int fd) {
   return socket_address(fd);
 }

@@ -33,6 +33,7 @@ class UringRing final : public Ring {
   EpochMs epoch_ms() override;
   void random(MutableBytes out) override;
   Result<int> listen(const Address& address) override;
+  Result<int> make_socket(const Address& address) override;
   Address local_address(int fd) override;
   Result<uint64_t> unacknowledged_bytes(int fd) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;

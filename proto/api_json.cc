@@ -1,9 +1,12 @@
 #include "proto/api_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
+#include "proto/base64.h"
 #include "proto/http_response.h"
 
 namespace ringdrop::proto {
@@ -35,6 +38,26 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+// A discarded value for what is no JSON: the parser does not throw.
+Json parse(std::string_view text) {
+  return Json::parse(text, nullptr, false);
+}
+
+// The member of an object, when it has that type.
+template <class T>
+std::optional<T> member(const Json& object, const char* name) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(name);
+  if (found == object.end()) return std::nullopt;
+  const T* value = nullptr;
+  if constexpr (std::is_same_v<T, std::string>) {
+    value = found->get_ptr<const std::string*>();
+  } else if constexpr (std::is_same_v<T, uint64_t>) {
+    value = found->get_ptr<const Json::number_unsigned_t*>();
+  }
+  return value ? std::optional<T>(*value) : std::nullopt;
+}
+
 void append_number(std::string& text, unsigned value, std::size_t width) {
   const std::string digits = std::to_string(value);
   text.append(width - std::min(width, digits.size()), '0');
@@ -59,6 +82,21 @@ std::string format_uploaded_files(const std::vector<UploadedFile>& files) {
   Json answer;
   answer["files"] = std::move(list);
   return dump(answer);
+}
+
+std::optional<UploadedFile> parse_uploaded_file(std::string_view json) {
+  const Json answer = parse(json);
+  if (!answer.is_object()) return std::nullopt;
+  const auto files = answer.find("files");
+  if (files == answer.end() || !files->is_array() || files->empty()) return std::nullopt;
+  const auto size = member<uint64_t>(files->front(), "size");
+  const auto url = member<std::string>(files->front(), "url");
+  if (!size || !url) return std::nullopt;
+  UploadedFile file;
+  file.name = member<std::string>(files->front(), "name").value_or("");
+  file.size_bytes = *size;
+  file.url = *url;
+  return file;
 }
 
 std::string format_link(const LinkView& link) {
@@ -111,6 +149,44 @@ std::string format_problem(const Problem& problem) {
   answer["server"] = "ringdrop";
   for (const auto& [name, number] : problem.numbers) answer[std::string(name)] = number;
   return dump(answer);
+}
+
+std::optional<std::string> parse_problem_detail(std::string_view json) {
+  const Json problem = parse(json);
+  std::optional<std::string> detail = member<std::string>(problem, "detail");
+  return detail ? detail : member<std::string>(problem, "title");
+}
+
+std::string format_saved_upload(const SavedUpload& upload) {
+  Json saved;
+  saved["server"] = upload.server;
+  saved["file"] = upload.path;
+  saved["path"] = base64_encode(upload.path);
+  saved["size"] = upload.size_bytes;
+  saved["modified_ns"] = std::to_string(upload.modified_ns);  // beyond what a double holds
+  saved["protocol"] = upload.protocol;
+  saved["location"] = upload.location;
+  return dump(saved);
+}
+
+std::optional<SavedUpload> parse_saved_upload(std::string_view json) {
+  const Json saved = parse(json);
+  const auto server = member<std::string>(saved, "server");
+  const auto path = base64_decode(member<std::string>(saved, "path").value_or("?"));
+  const auto size = member<uint64_t>(saved, "size");
+  const auto modified = member<std::string>(saved, "modified_ns").value_or("");
+  const auto protocol = member<std::string>(saved, "protocol");
+  const auto location = member<std::string>(saved, "location");
+  int64_t modified_ns = 0;
+  const auto [end, error] = std::from_chars(modified.data(), modified.data() + modified.size(), modified_ns);
+  const bool dated = error == std::errc{} && end == modified.data() + modified.size();
+  if (!server || !path || !size || !dated || !protocol || !location) return std::nullopt;
+  return SavedUpload{.server = *server,
+                     .path = *path,
+                     .size_bytes = *size,
+                     .modified_ns = modified_ns,
+                     .protocol = *protocol,
+                     .location = *location};
 }
 
 std::string format_rfc3339(int64_t epoch_ms) {

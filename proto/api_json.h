@@ -1,5 +1,6 @@
-// The JSON that the server answers (nlohmann/json behind it): values in, text out. Pure. Bytes that are no UTF-8 become
-// U+FFFD; times are RFC 3339 in UTC with milliseconds left out ("2026-11-21T08:30:00Z").
+// The JSON that the server answers and the client reads and keeps (nlohmann/json behind it): values in, text out, and
+// back. Pure. Bytes that are no UTF-8 become U+FFFD; times are RFC 3339 in UTC with milliseconds left out
+// ("2026-11-21T08:30:00Z").
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ struct UploadedFile {
 };
 // {"files":[{"name","size","url","delete_url","delete_token","expires_at","digest"}]} and a newline.
 std::string format_uploaded_files(const std::vector<UploadedFile>& files);
+// The name, size and url of the first file of such an answer; nullopt: it is none.
+std::optional<UploadedFile> parse_uploaded_file(std::string_view json);
 
 // GET /api/links/{token}: name, size, content_type, digest, created_at, expires_at, downloads, downloads_left. Never a
 // secret.
@@ -76,6 +79,23 @@ struct Problem {
   std::vector<std::pair<std::string_view, uint64_t>> numbers{};
 };
 std::string format_problem(const Problem& problem);
+// Its "detail", else its "title" (RFC 9457 3.1); nullopt: it has neither, or is no JSON.
+std::optional<std::string> parse_problem_detail(std::string_view json);
+
+// What a client remembers of an upload that has not ended.
+struct SavedUpload {
+  std::string server;  // the URL that was given
+  std::string path;    // of the file, absolute; any bytes
+  uint64_t size_bytes = 0;
+  int64_t modified_ns = 0;
+  std::string protocol;  // "ietf", "tus"
+  std::string location;  // of the upload, an absolute path on the server
+
+  bool operator==(const SavedUpload&) const = default;
+};
+std::string format_saved_upload(const SavedUpload& upload);
+// nullopt: it is none, whatever else it is.
+std::optional<SavedUpload> parse_saved_upload(std::string_view json);
 
 // "2026-11-21T08:30:00Z"; also beyond the year 9999 some text of that form, never a crash.
 std::string format_rfc3339(int64_t epoch_ms);

@@ -7,6 +7,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "proto/http_request.h"
+#include "proto/http_url.h"
+#include "proto/units.h"
+
 namespace ringdrop::server {
 namespace {
 
@@ -19,7 +23,10 @@ struct KeyOption {
 };
 
 Command failed(std::string text, int exit_code) {
-  return {.kind = Command::error, .config = {}, .text = std::move(text) + '\n', .exit_code = exit_code};
+  Command command;
+  command.text = std::move(text) + '\n';
+  command.exit_code = exit_code;
+  return command;
 }
 
 void add_config_file(CLI::App& app, std::string& config_file) {
@@ -68,9 +75,62 @@ Command configured(Command::Kind kind, const std::string& config_file, const std
   return command;
 }
 
+Command answered(Command::Kind kind, std::string text, int exit_code) {
+  Command command;
+  command.kind = kind;
+  command.text = std::move(text);
+  command.exit_code = exit_code;
+  return command;
+}
+
+// `words` gets the files and the URL, in the order of the command line.
+void add_upload_options(CLI::App& app, UploadArguments& arguments, std::vector<std::string>& words) {
+  app.add_option("words", words, "files, then the server's http or https URL")
+      ->type_name("FILE... URL")
+      ->expected(1, -1);
+  app.add_option("--cacert", arguments.ca_file, "trust the certificates in this file (PEM) instead of the system's")
+      ->type_name("FILE");
+  app.add_option("--expires", arguments.expires, "end of the links: 30s, 15m, 36h, 7d")->type_name("DURATION");
+  app.add_option("--max-downloads", arguments.max_downloads, "each link ends after so many whole downloads")
+      ->type_name("N");
+  app.add_option("--token", arguments.token,
+                 "the server's upload token; better in RINGDROP_TOKEN, which ps does not show")
+      ->type_name("TOKEN");
+  app.add_option("--protocol", arguments.protocol, "of the resumable upload (default auto: what the server offers)")
+      ->type_name("auto|ietf|tus");
+  app.add_flag("--quiet", arguments.quiet, "no progress and no word of retries; errors all the same");
+}
+
+Command upload_command(UploadArguments arguments, std::vector<std::string> words) {
+  if (words.size() < 2) return failed("upload: give at least one file, then the server's URL", kExitUsage);
+  arguments.url = std::move(words.back());
+  words.pop_back();
+  arguments.files = std::move(words);
+  const auto url = proto::parse_http_url(arguments.url);
+  if (!url) return failed("upload: " + arguments.url + " is no URL of a server: " + url.error(), kExitUsage);
+  const std::string& downloads = arguments.max_downloads;
+  const bool number = std::ranges::all_of(downloads, [](char c) { return c >= '0' && c <= '9'; });
+  if (!number || (!downloads.empty() && downloads.find_first_not_of('0') == std::string::npos)) {
+    return failed("--max-downloads: \"" + downloads + "\" is not a number above 0", kExitUsage);
+  }
+  if (!arguments.expires.empty() && !proto::parse_duration(arguments.expires)) {
+    return failed("--expires: \"" + arguments.expires + "\" is not a duration like 30s, 15m, 36h or 7d", kExitUsage);
+  }
+  const std::string& protocol = arguments.protocol;
+  if (protocol != "auto" && protocol != "ietf" && protocol != "tus") {
+    return failed("--protocol: \"" + protocol + "\" is not one of auto, ietf, tus", kExitUsage);
+  }
+  // It becomes a field of a request, and must not end it. Not shown: it is a secret.
+  if (!proto::is_field_value(arguments.token)) return failed("--token: it has a control character", kExitUsage);
+  Command command;
+  command.kind = Command::upload;
+  command.upload_arguments = std::move(arguments);
+  return command;
+}
+
 }  // namespace
 
-Command parse_command_line(int argc, const char* const* argv) {
+Command parse_command_line(int argc, const char* const* argv, const char* token_from_environment) {
   CLI::App app("ringdrop: a file-hosting server. `curl -T file` gives a link.", "ringdrop");
   app.set_version_flag("--version", std::string(kVersionText.substr(0, kVersionText.size() - 1)));
   app.require_subcommand(0, 1);
@@ -82,19 +142,25 @@ Command parse_command_line(int argc, const char* const* argv) {
   const std::vector<KeyOption> options = add_key_options(*serve);
   CLI::App* check_config = app.add_subcommand("check-config", "read the configuration, say ok or what is wrong");
   add_config_file(*check_config, config_file);
+  UploadArguments upload_arguments;
+  if (token_from_environment) upload_arguments.token = token_from_environment;
+  std::vector<std::string> upload_words;
+  CLI::App* upload = app.add_subcommand("upload", "FILE... URL: upload files, go on until they are there, print their links");
+  add_upload_options(*upload, upload_arguments, upload_words);
 
   // CLI11 reports by throwing; here it ends.
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return {.kind = Command::help, .config = {}, .text = app.help(), .exit_code = 0};
+    return answered(Command::help, app.help(), 0);
   } catch (const CLI::CallForVersion&) {
-    return {.kind = Command::version, .config = {}, .text = std::string(kVersionText), .exit_code = 0};
+    return answered(Command::version, std::string(kVersionText), 0);
   } catch (const CLI::ParseError& error) {
     return failed(std::string(error.what()) + "\nringdrop --help tells what can be given.", kExitUsage);
   }
 
   if (serve->parsed()) return configured(Command::serve, config_file, options);
+  if (upload->parsed()) return upload_command(std::move(upload_arguments), std::move(upload_words));
   if (check_config->parsed()) {
     Command command = configured(Command::check_config, config_file, {});
     if (command.kind == Command::check_config) {
@@ -102,7 +168,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     }
     return command;
   }
-  return {.kind = Command::help, .config = {}, .text = app.help(), .exit_code = kExitUsage};
+  return answered(Command::help, app.help(), kExitUsage);
 }
 
 }  // namespace ringdrop::server

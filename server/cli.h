@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/config.h"
 
@@ -14,17 +15,32 @@ namespace ringdrop::server {
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitConfig = 78;
 
-struct Command {
-  enum Kind { serve, check_config, version, help, error };
+// Of `upload`: checked as far as words go. Plain, since main alone knows both the server and the client.
+struct UploadArguments {
+  std::vector<std::string> files;
+  std::string url;  // http or https
+  std::string ca_file;
+  std::string expires;
+  std::string max_downloads;
+  std::string token;
+  std::string protocol = "auto";  // or "ietf", "tus"
+  bool quiet = false;
 
-  Kind kind = error;
-  Config config;      // of `serve` and `check_config`: defaults, then the file, then the options
-  std::string text;   // to print, ends in a newline; on stderr when exit_code is not 0; of `serve` empty
-  int exit_code = 0;  // of `serve` meaningless
+  bool operator==(const UploadArguments&) const = default;
 };
 
-// `argv` as main gets it. Wrong use, or no subcommand: kExitUsage. A configuration that cannot be
-// read or contradicts itself: kExitConfig.
-Command parse_command_line(int argc, const char* const* argv);
+struct Command {
+  enum Kind { serve, check_config, upload, version, help, error };
+
+  Kind kind = error;
+  Config config;  // of `serve` and `check_config`: defaults, then the file, then the options
+  UploadArguments upload_arguments;
+  std::string text;   // to print, ends in a newline; on stderr when exit_code is not 0; of `serve` and `upload` empty
+  int exit_code = 0;  // of `serve` and `upload` meaningless
+};
+
+// `argv` as main gets it, and the upload token of the environment (nullptr: none). Wrong use, or no subcommand:
+// kExitUsage. A configuration that cannot be read or contradicts itself: kExitConfig.
+Command parse_command_line(int argc, const char* const* argv, const char* token_from_environment = nullptr);
 
 }  // namespace ringdrop::server

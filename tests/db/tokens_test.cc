@@ -42,6 +42,7 @@ class BadRandom final : public io::Ring {
     }
   }
   io::Result<int> listen(const io::Address&) override { return 0; }
+  io::Result<int> make_socket(const io::Address&) override { return 0; }
   io::Address local_address(int) override { return {}; }
   io::Result<uint64_t> unacknowledged_bytes(int) override { return 0; }
   bool register_memory(unsigned, MutableBytes) override { return false; }

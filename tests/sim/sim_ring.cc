@@ -1,5 +1,6 @@
 #include "tests/sim/sim_ring.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "tests/sim/world.h"
@@ -41,6 +42,11 @@ io::EpochMs SimRing::epoch_ms() {
 
 void SimRing::random(MutableBytes out) {
   for (std::byte& b : out) b = static_cast<std::byte>(world_.chance().below(256));
+}
+
+// Whoever connects in this world is no part of the program: see World::connect.
+io::Result<int> SimRing::make_socket(const io::Address&) {
+  return io::fail(io::Errc::system, "socket", EAFNOSUPPORT);
 }
 
 io::Result<int> SimRing::listen(const io::Address& address) {

@@ -24,6 +24,7 @@ class SimRing final : public io::Ring {
   io::EpochMs epoch_ms() override;
   void random(MutableBytes out) override;
   io::Result<int> listen(const io::Address& address) override;
+  io::Result<int> make_socket(const io::Address& address) override;
   io::Address local_address(int fd) override;
   io::Result<uint64_t> unacknowledged_bytes(int fd) override;
   // Every other slab, so that both paths are walked.
