@@ -36,10 +36,12 @@ Task<Outcome<io::Socket>> connect_to_any(io::EventLoop& loop, const std::vector<
 }  // namespace
 
 Failure connection_failure(const io::Error& error) {
-  const bool cancelled = error.code == io::Errc::cancelled;
-  std::string words = io::describe(error);
-  if (error.code == io::Errc::refused) words = std::string("not understood: ") + error.op;
-  return {cancelled ? Failure::Kind::cancelled : Failure::Kind::again, std::move(words), std::nullopt};
+  if (error.code == io::Errc::cancelled) return {Failure::Kind::cancelled, "cancelled", std::nullopt};
+  // Whoever it is does not speak HTTP/1.1, or not TLS: time does not change that.
+  if (error.code == io::Errc::refused) {
+    return {Failure::Kind::final, std::string("this is no HTTP/1.1 server: ") + error.op, std::nullopt};
+  }
+  return {Failure::Kind::again, io::describe(error), std::nullopt};
 }
 
 Task<Outcome<std::unique_ptr<io::Stream>>> dial(io::EventLoop& loop, io::Lane& lane, const proto::HttpUrl& server,

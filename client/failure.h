@@ -30,7 +30,7 @@ inline std::unexpected<Failure> give_up(std::string words) {
   return std::unexpected(Failure{Failure::Kind::final, std::move(words), std::nullopt});
 }
 
-// Of a connection: cancelled, or another attempt.
+// Of a connection: cancelled, another attempt, or (refused: not understood) final.
 Failure connection_failure(const io::Error& error);
 
 }  // namespace ringdrop::client

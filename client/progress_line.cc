@@ -67,12 +67,12 @@ std::string format_time(double seconds) {
 std::string format_progress_line(const ProgressView& view, std::size_t columns) {
   const std::size_t room = columns > 0 ? columns - 1 : 0;
   const std::string numbers = figures(view);
-  if (room < numbers.size() + 2 + kLeastNameColumns) return fit(numbers, std::min(room, numbers.size()));
-  const std::size_t beside = room - numbers.size() - 2;  // for name and bar
+  if (room < numbers.size() + 1 + kLeastNameColumns) return fit(numbers, std::min(room, numbers.size()));
+  const std::size_t beside = room - numbers.size() - 1;  // for name and bar
   const std::size_t wanted = std::clamp(display_columns(printable(view.name)), kLeastNameColumns, kMostNameColumns);
-  if (beside < kLeastNameColumns + 2 + kLeastBarColumns) return fit(view.name, beside) + "  " + numbers;
+  if (beside < kLeastNameColumns + 2 + kLeastBarColumns) return fit(view.name, beside) + ' ' + numbers;
   const std::size_t name_columns = std::min(wanted, beside - 2 - kLeastBarColumns);
-  return fit(view.name, name_columns) + "  " + bar(view, beside - name_columns - 2) + "  " + numbers;
+  return fit(view.name, name_columns) + "  " + bar(view, beside - name_columns - 2) + ' ' + numbers;
 }
 
 std::string format_summary(std::string_view name, uint64_t bytes, io::Milliseconds took) {

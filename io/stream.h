@@ -16,8 +16,8 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  // One to into.size() bytes; 0: the peer has ended its half. closed, timed_out, cancelled; refused: broken TLS. `stop`
-  // lives until it is over, here and below.
+  // One to into.size() bytes; 0: the peer has ended its half. closed, timed_out, cancelled; system EPROTO: broken TLS.
+  // `stop` lives until it is over, here and below.
   virtual Task<Result<std::size_t>> receive_some(MutableBytes into, TimePoint deadline,
                                                  const std::stop_token& stop) = 0;
   // All of it, however long it takes as long as it moves. timed_out: nothing went out for as long as `stall`. closed,

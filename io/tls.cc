@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -23,6 +24,10 @@ constexpr std::string_view kHttp11 = "\x08http/1.1";  // ALPN's wire form (RFC 7
 std::string last_error_text() {
   const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
   return reason ? reason : "unknown error";
+}
+
+Error broken_tls() {
+  return error_from_errno(EPROTO, "TLS");
 }
 
 }  // namespace
@@ -184,7 +189,7 @@ Task<Result<std::size_t>> TlsStream::State::receive_some(MutableBytes into, Time
     }
     if (got > 0) co_return static_cast<std::size_t>(got);
     if (why == SSL_ERROR_ZERO_RETURN) co_return std::size_t{0};
-    if (why != SSL_ERROR_WANT_READ) co_return fail(Errc::refused, "TLS");
+    if (why != SSL_ERROR_WANT_READ) co_return std::unexpected(broken_tls());
     const Result<> more = co_await take_in(deadline, stop);
     if (!more) co_return std::unexpected(more.error());
   }
@@ -200,7 +205,7 @@ Task<Result<>> TlsStream::State::send_all(Bytes bytes, Milliseconds stall, const
     const Bytes some = bytes.first(std::min(bytes.size(), kEncryptBytes));
     ERR_clear_error();
     const int written = SSL_write(ssl_.get(), some.data(), static_cast<int>(some.size()));
-    if (written <= 0) co_return fail(Errc::refused, "TLS");
+    if (written <= 0) co_return std::unexpected(broken_tls());
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     const Result<> sent = co_await let_out(stall, stop);
     if (!sent) co_return std::unexpected(sent.error());

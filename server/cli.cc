@@ -145,7 +145,8 @@ Command parse_command_line(int argc, const char* const* argv, const char* token_
   UploadArguments upload_arguments;
   if (token_from_environment) upload_arguments.token = token_from_environment;
   std::vector<std::string> upload_words;
-  CLI::App* upload = app.add_subcommand("upload", "FILE... URL: upload files, go on until they are there, print their links");
+  CLI::App* upload =
+      app.add_subcommand("upload", "FILE... URL: upload files, go on until they are there, print their links");
   add_upload_options(*upload, upload_arguments, upload_words);
 
   // CLI11 reports by throwing; here it ends.

@@ -130,4 +130,39 @@ TEST_CASE("a time beyond what four digits of a year can say is the last or the f
   CHECK(format_rfc3339(std::numeric_limits<int64_t>::min()) == "0001-01-01T00:00:00Z");
 }
 
+TEST_CASE("what is remembered of an upload is read back as it was") {
+  SavedUpload upload;
+  upload.server = "https://example.org/";
+  upload.path = "/home/\xff\n\"x";  // no UTF-8
+  upload.size_bytes = 1ULL << 62U;
+  upload.modified_ns = -1;
+  upload.protocol = "ietf";
+  upload.location = "/uploads/x";
+  const std::string text = format_saved_upload(upload);
+  CHECK(parse_saved_upload(text) == upload);
+  // A torn file is none, wherever it ends.
+  for (std::size_t length = 0; length + 2 < text.size(); ++length) {
+    CHECK(parse_saved_upload(text.substr(0, length)) == std::nullopt);
+  }
+  for (const char* other : {"[]", "null", "7", "{\"server\":7}", "{\"server\":\"x\"}"}) {
+    CHECK(parse_saved_upload(other) == std::nullopt);
+  }
+}
+
+TEST_CASE("an answer's file and a problem's words are found") {
+  const auto file = parse_uploaded_file(R"({"files":[{"name":"a","size":7,"url":"http://h/x"},{"size":8}]})");
+  REQUIRE(file.has_value());
+  CHECK(file->name == "a");
+  CHECK(file->size_bytes == 7);
+  CHECK(file->url == "http://h/x");
+  for (const char* other : {"", "http://h/x\n", "{}", R"({"files":[]})", R"({"files":[{"size":-1,"url":"x"}]})",
+                            R"({"files":{"size":1}})", R"({"files":[{"size":1}]})"}) {
+    CHECK_FALSE(parse_uploaded_file(other).has_value());
+  }
+  CHECK(parse_problem_detail(R"({"title":"T","detail":"D"})") == "D");
+  CHECK(parse_problem_detail(R"({"title":"T"})") == "T");
+  CHECK(parse_problem_detail(R"({"title":1})") == std::nullopt);
+  CHECK(parse_problem_detail("<html>") == std::nullopt);
+}
+
 }  // namespace ringdrop::proto
