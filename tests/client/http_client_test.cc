@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "io/connect.h"
 #include "io/task_scope.h"
+#include "io/wait_list.h"
 #include "tests/io/test_loop.h"
 
 namespace ringdrop::client {
@@ -102,6 +104,27 @@ Task<> converse(io::EventLoop& loop, Script& script, const Talk& talk) {
   co_await scope.join();
 }
 
+// A peer that takes nothing more, and whose last words are still on their way.
+class BreakingStream final : public io::Stream {
+ public:
+  explicit BreakingStream(io::EventLoop& loop) : loop_(loop) {}
+  Task<Result<std::size_t>> receive_some(MutableBytes into, io::TimePoint, const std::stop_token& stop) override {
+    io::WaitList nobody(loop_);
+    static_cast<void>(co_await nobody.wait(loop_.now() + io::Milliseconds(30), stop));
+    if (stop.stop_requested()) co_return io::fail(io::Errc::cancelled, "receive");
+    const std::string_view answer = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n";
+    std::memcpy(into.data(), answer.data(), answer.size());
+    co_return answer.size();
+  }
+  Task<Result<>> send_all(Bytes, io::Milliseconds, const std::stop_token&) override {
+    co_return io::fail(io::Errc::closed, "send");
+  }
+  Task<> say_goodbye() override { co_return; }
+
+ private:
+  io::EventLoop& loop_;
+};
+
 HttpRequest request_of(std::string method) {
   return {std::move(method), "/x", {}};
 }
@@ -163,6 +186,21 @@ TEST_CASE("a refusal in the middle of a body is heard, whether the server reads 
     };
     loop.run(converse(loop.loop(), script, talk));
   }
+}
+
+TEST_CASE("what the peer said before it left is heard, although the rest could not be sent") {
+  test::TestLoop loop;
+  const auto talk = [](io::EventLoop& on) -> Task<uint16_t> {
+    std::unique_ptr<io::Stream> stream = std::make_unique<BreakingStream>(on);
+    HttpConnection connection(on, std::move(stream), "h");
+    const std::stop_token stop;
+    const HttpRequest request = request_of("PATCH");
+    TextBody body({"x"});
+    const Result<HttpAnswer> answer = co_await connection.exchange(request, &body, stop);
+    CHECK_FALSE(connection.reusable());
+    co_return static_cast<uint16_t>(answer ? answer->status() : 0);
+  };
+  CHECK(loop.run(talk(loop.loop())) == 409);
 }
 
 TEST_CASE("no answer, half an answer and no HTTP are failures of their own") {
