@@ -26,6 +26,16 @@ Task<Outcome<>> ServerSession::connect(const std::stop_token& stop) {
 Task<Outcome<HttpAnswer>> ServerSession::request(HttpRequest request, BodySource* body, const std::stop_token& stop) {
   request.fields.add("Accept", "application/json, text/plain;q=0.5");
   if (!token_.empty()) request.fields.add("Authorization", "Bearer " + token_);
+  Outcome<HttpAnswer> answer = co_await try_request(request, body, stop);
+  if (!answer && has_answered_ && answer.error().kind == Failure::Kind::final) {
+    answer.error().kind = Failure::Kind::again;
+  }
+  if (answer) has_answered_ = true;
+  co_return answer;
+}
+
+Task<Outcome<HttpAnswer>> ServerSession::try_request(const HttpRequest& request, BodySource* body,
+                                                     const std::stop_token& stop) {
   Outcome<> connected = co_await connect(stop);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   Result<HttpAnswer> answer = co_await connection_->exchange(request, body, stop);

@@ -23,7 +23,8 @@ class ServerSession {
                 const std::string& token)
       : loop_(loop), lane_(lane), server_(server), trust_(trust), token_(token) {}
 
-  // Fails as dial() and HttpConnection::exchange() do; every answer is a success here.
+  // Fails as dial() and HttpConnection::exchange() do; every answer is a success here. Once the server has answered,
+  // nothing of that is final any more: whoever stands in its place (a hotel's network) will go away.
   io::Task<Outcome<HttpAnswer>> request(HttpRequest request, BodySource* body, const std::stop_token& stop);
   // What `choice` says, or the server. final: it offers no protocol of ours.
   io::Task<Outcome<const UploadProtocol*>> find_protocol(ProtocolChoice choice, const std::stop_token& stop);
@@ -35,6 +36,7 @@ class ServerSession {
   std::string uploads_target() const;
 
  private:
+  io::Task<Outcome<HttpAnswer>> try_request(const HttpRequest& request, BodySource* body, const std::stop_token& stop);
   io::Task<Outcome<>> connect(const std::stop_token& stop);
 
   io::EventLoop& loop_;
@@ -44,6 +46,7 @@ class ServerSession {
   const std::string& token_;
   std::unique_ptr<HttpConnection> connection_;
   std::unique_ptr<UploadProtocol> protocol_;
+  bool has_answered_ = false;
 };
 
 }  // namespace ringdrop::client

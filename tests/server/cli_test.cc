@@ -173,4 +173,63 @@ TEST_CASE("wrong use is exit code 64 and one clear line") {
   }
 }
 
+TEST_CASE("upload takes files and, last, the server's URL") {
+  const Command command = run({"upload", "--cacert", "ca.pem", "a", "--expires", "36h", "b c", "--max-downloads=3",
+                               "--token", "secret", "--protocol", "tus", "--quiet", "https://h:8443/p/"});
+  REQUIRE_MESSAGE(command.kind == Command::upload, command.text);
+  const UploadArguments& given = command.upload_arguments;
+  CHECK(given.files == std::vector<std::string>{"a", "b c"});
+  CHECK(given.url == "https://h:8443/p/");
+  CHECK(given.ca_file == "ca.pem");
+  CHECK(given.expires == "36h");
+  CHECK(given.max_downloads == "3");
+  CHECK(given.token == "secret");
+  CHECK(given.protocol == "tus");
+  CHECK(given.quiet);
+  CHECK(command.text.empty());
+}
+
+TEST_CASE("the upload token comes from the environment unless the command line has one") {
+  const std::vector<const char*> plain{"ringdrop", "upload", "f", "http://h/"};
+  CHECK(parse_command_line(4, plain.data(), "secret").upload_arguments.token == "secret");
+  CHECK(parse_command_line(4, plain.data()).upload_arguments.token == "");
+  const std::vector<const char*> given{"ringdrop", "upload", "--token", "mine", "f", "http://h/"};
+  CHECK(parse_command_line(6, given.data(), "secret").upload_arguments.token == "mine");
+  CHECK(parse_command_line(4, plain.data(), "a\r\nX: y").kind == Command::error);
+}
+
+TEST_CASE("a file may have any name, and options can be ended") {
+  const Command command = run({"upload", "--", "--quiet", "http://h/"});
+  REQUIRE_MESSAGE(command.kind == Command::upload, command.text);
+  CHECK(command.upload_arguments.files == std::vector<std::string>{"--quiet"});
+}
+
+TEST_CASE("wrong use of upload is exit code 64 and one clear line") {
+  const std::vector<std::vector<const char*>> rows{{"upload"},
+                                                   {"upload", "f"},
+                                                   {"upload", "http://h/"},
+                                                   {"upload", "f", "h"},
+                                                   {"upload", "f", "ftp://h/"},
+                                                   {"upload", "f", "http://u:p@h/"},
+                                                   {"upload", "f", "http://h/?q"},
+                                                   {"upload", "--protocol", "http", "f", "http://h/"},
+                                                   {"upload", "--expires", "soon", "f", "http://h/"},
+                                                   {"upload", "--max-downloads", "0", "f", "http://h/"},
+                                                   {"upload", "--max-downloads", "-1", "f", "http://h/"},
+                                                   {"upload", "--max-downloads", "1e3", "f", "http://h/"},
+                                                   {"upload", "--loops", "2", "f", "http://h/"},
+                                                   {"upload", "--quiet", "--quiet=x", "f", "http://h/"},
+                                                   {"upload", "serve", "f"}};
+  for (const auto& row : rows) {
+    std::string line;
+    for (const char* argument : row) line += std::string(argument) + ' ';
+    CAPTURE(line);
+    const Command command = run(row);
+    CAPTURE(command.text);
+    CHECK(command.kind == Command::error);
+    CHECK(command.exit_code == kExitUsage);
+    CHECK(command.text.ends_with('\n'));
+  }
+}
+
 }  // namespace ringdrop::server
