@@ -50,7 +50,7 @@ class UploadProtocol {
   virtual std::optional<UploadPoint> read_point(const HttpAnswer& answer, uint64_t size_bytes) const = 0;
 };
 
-// draft-ietf-httpbis-resumable-upload, interop version 8.
+// draft-ietf-httpbis-resumable-upload, as of interop version 8, with no interim answers.
 std::unique_ptr<UploadProtocol> make_ietf_protocol();
 // tus 1.0.0.
 std::unique_ptr<UploadProtocol> make_tus_protocol();

@@ -31,17 +31,17 @@ const LinkWishes kWishes{"36h", "3"};
 
 }  // namespace
 
-TEST_CASE("IETF requests are those of interop version 8") {
+TEST_CASE("IETF requests are those of interop version 8, and ask for no interim answers") {
   const auto ietf = make_ietf_protocol();
   CHECK(describe(ietf->creation("/p/uploads", kFile, kWishes)) ==
-        "POST /p/uploads\nUpload-Draft-Interop-Version: 8\nUpload-Complete: ?0\nUpload-Length: 10\n"
+        "POST /p/uploads\nUpload-Complete: ?0\nUpload-Length: 10\n"
         "Content-Disposition: attachment; filename=\"__ _x_.mkv\"; filename*=UTF-8''%C3%BC%20%22x%22.mkv\n"
         "Expires-In: 36h\nMax-Downloads: 3");
-  CHECK(describe(ietf->question("/u")) == "HEAD /u\nUpload-Draft-Interop-Version: 8");
+  CHECK(describe(ietf->question("/u")) == "HEAD /u");
   CHECK(describe(ietf->append("/u", 7)) ==
-        "PATCH /u\nUpload-Draft-Interop-Version: 8\nContent-Type: application/partial-upload\nUpload-Offset: 7\n"
+        "PATCH /u\nContent-Type: application/partial-upload\nUpload-Offset: 7\n"
         "Upload-Complete: ?1");
-  CHECK(describe(ietf->cancellation("/u")) == "DELETE /u\nUpload-Draft-Interop-Version: 8");
+  CHECK(describe(ietf->cancellation("/u")) == "DELETE /u");
 }
 
 TEST_CASE("tus requests are those of 1.0.0") {

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import pwd
 import random
 import re
 import signal
@@ -17,6 +18,7 @@ import threading
 import unicodedata
 
 from harness import KIB, MIB, PATIENCE, EndToEnd, main, make_file, programs, request, sha256_of, wait_until
+from proxy_test import Proxy
 from holding_relay import Authority, Relay
 
 PROTOCOLS = ("ietf", "tus")
@@ -386,6 +388,43 @@ class Secured(UploadClient):
         relay.cut(seed, 3 * MIB)
         [link], _ = self.upload("--cacert", self.authority.certificate, self.file, f"https://localhost:{relay.port}/")
         self.assert_same(f"{self.here.url}/{link.split('/', 3)[3]}", self.file)
+
+
+class PlainNginx(Proxy):
+    """nginx that passes everything on, as simply as can be."""
+
+    name = "nginx"
+
+    def configure(self):
+        temporary = "".join(f"{name}_temp_path {self.directory}/{name};" for name in
+                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        user = f"user {pwd.getpwuid(os.geteuid()).pw_name};" if os.geteuid() == 0 else ""
+        (self.directory / "nginx.pid").unlink(missing_ok=True)
+        (self.directory / "nginx.conf").write_text(f"""
+            {user} daemon off; pid {self.directory}/nginx.pid; error_log stderr warn; events {{}}
+            http {{ access_log off; {temporary} client_max_body_size 0;
+              server {{ listen 127.0.0.1:{self.port};
+                location / {{ proxy_pass http://{self.backend}; proxy_http_version 1.1; proxy_request_buffering off;
+                              proxy_set_header Host $http_host; }} }} }}""", "utf-8")
+        return ["nginx", "-p", str(self.directory), "-e", "stderr", "-c", str(self.directory / "nginx.conf")]
+
+    def listens(self):
+        pid = self.directory / "nginx.pid"
+        return pid.exists() and pid.stat().st_size > 0
+
+
+class BehindNginx(UploadClient):
+    def test_uploads_go_through(self):
+        server = self.server()
+        proxy = PlainNginx(self.directory, server.authority)
+        self.addCleanup(lambda: proxy.process and proxy.stop())
+        proxy.start()
+        file = make_file(self.directory / "f", 9 * MIB + 1)
+        for protocol in PROTOCOLS:
+            [link], said = self.upload("--protocol", protocol, file, f"http://127.0.0.1:{proxy.port}/")
+            self.assertEqual(said, "")
+            self.assertTrue(link.startswith(f"http://127.0.0.1:{proxy.port}/"), link)
+            self.assert_same(link, file)
 
 
 class OnTerminal(UploadClient):
