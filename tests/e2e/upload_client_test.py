@@ -18,8 +18,8 @@ import threading
 import unicodedata
 
 from harness import KIB, MIB, PATIENCE, EndToEnd, main, make_file, programs, request, sha256_of, wait_until
-from proxy_test import Proxy
 from holding_relay import Authority, Relay
+from proxy_test import Proxy
 
 PROTOCOLS = ("ietf", "tus")
 
