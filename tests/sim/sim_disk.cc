@@ -28,52 +28,75 @@ void replay(std::map<std::string, InodePtr>& entries, const Inode::EntryChange& 
   }
 }
 
+// Puts a part of a write where it belongs, as far as the file's size counts it.
+void store(Content& content, const Inode::Change& change, std::size_t start, std::size_t length) {
+  const uint64_t offset = change.offset_or_size + start;
+  if (offset >= content.size) return;
+  length = std::min<uint64_t>(length, content.size - offset);
+  if (content.bytes.size() < offset + length) content.bytes.resize(offset + length);
+  std::copy_n(change.bytes.begin() + static_cast<std::ptrdiff_t>(start), length,
+              content.bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
 // Keeps a random set of a write's sectors.
 void tear(Content& content, const Inode::Change& change, Random& chance) {
-  for (std::size_t start = 0; start < change.bytes.size(); start += kSectorBytes) {
-    if (chance.one_in(2)) continue;
-    const std::size_t length = std::min(kSectorBytes, change.bytes.size() - start);
-    Inode::Change sector{change.kind, change.offset_or_size + start, {}};
-    sector.bytes.assign(change.bytes.begin() + static_cast<std::ptrdiff_t>(start),
-                        change.bytes.begin() + static_cast<std::ptrdiff_t>(start + length));
-    replay(content, sector);
+  std::size_t start = 0;
+  while (start < change.bytes.size()) {
+    const std::size_t to_boundary = kSectorBytes - (change.offset_or_size + start) % kSectorBytes;
+    const std::size_t length = std::min(to_boundary, change.bytes.size() - start);
+    if (chance.one_in(2)) store(content, change, start, length);
+    start += length;
   }
 }
 
+// Sets the file to what a power cut leaves of it: sim_disk.h says what that may be.
 void crash_file(Inode& file, Random& chance) {
-  // Once in a while everything or nothing survives: the ordinary cases.
+  file.locked = false;
+  if (file.changes.empty()) return;
+  enum Mood : uint64_t { everything, nothing, whole_writes, sectors };  // the first two: the ordinary cases
   const uint64_t mood = chance.below(4);
-  for (const Inode::Change& change : file.changes) {
-    const bool keep = mood == 0 || (mood != 1 && chance.one_in(2));
-    if (keep && mood == 3 && change.kind == Inode::Change::Kind::write) {
-      tear(file.durable_content, change, chance);
-    } else if (keep) {
-      replay(file.durable_content, change);
+  const std::size_t count = file.changes.size();
+  const std::size_t logged = mood == everything ? count : mood == nothing ? 0 : chance.below(count + 1);
+  Content& left = file.durable_content;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Inode::Change& change = file.changes[i];
+    const bool counted = i < logged;
+    if (counted && (change.direct || mood == everything || change.kind == Inode::Change::Kind::resize)) {
+      replay(left, change);
+      continue;
     }
+    if (change.kind == Inode::Change::Kind::resize) continue;
+    if (counted) left.size = std::max(left.size, change.offset_or_size + change.bytes.size());
+    if (mood == sectors) tear(left, change, chance);
+    if (mood == whole_writes && chance.one_in(2)) store(left, change, 0, change.bytes.size());
   }
   file.changes.clear();
   file.content = file.durable_content;
-  file.locked = false;
 }
 
-// What is removed counts no more, open or not: as if its last descriptor were closed at once.
-uint64_t bytes_below(const Inode& inode) {
-  uint64_t bytes = inode.content.size;
-  for (const auto& [name, child] : inode.entries) bytes += bytes_below(*child);
-  return bytes;
-}
-
-void crash_directory(Inode& directory, Random& chance) {
+// Returns the bytes of the files below.
+uint64_t crash_directory(Inode& directory, Random& chance) {
   const std::size_t survivors = chance.below(directory.entry_changes.size() + 1);
   for (std::size_t i = 0; i < survivors; ++i) replay(directory.durable_entries, directory.entry_changes[i]);
   directory.entry_changes.clear();
   directory.entries = directory.durable_entries;
+  uint64_t bytes = 0;
   for (auto& [name, inode] : directory.entries) {
+    inode->linked = true;
     if (inode->directory) {
-      crash_directory(*inode, chance);
+      bytes += crash_directory(*inode, chance);
     } else {
       crash_file(*inode, chance);
+      bytes += inode->content.size;
     }
+  }
+  return bytes;
+}
+
+void unlock_below(const Inode& directory) {
+  for (const auto& [name, inode] : directory.entries) {
+    inode->locked = false;
+    unlock_below(*inode);
   }
 }
 
@@ -139,6 +162,9 @@ int SimDisk::unlink(const InodePtr& directory, std::string_view path, bool remov
   if (found == place.parent->entries.end()) return -ENOENT;
   if (found->second->directory != remove_directory) return remove_directory ? -ENOTDIR : -EISDIR;
   if (remove_directory && !found->second->entries.empty()) return -ENOTEMPTY;
+  // What is removed counts no more, open or not: as if its last descriptor were closed at once.
+  used_bytes_ -= found->second->content.size;
+  found->second->linked = false;
   place.parent->entries.erase(found);
   place.parent->entry_changes.push_back({place.name, nullptr});
   return 0;
@@ -156,29 +182,28 @@ int64_t SimDisk::read(const Inode& file, MutableBytes into, uint64_t offset) con
   return static_cast<int64_t>(count);
 }
 
-uint64_t SimDisk::used_bytes() const {
-  return bytes_below(*root_);
-}
-
 int SimDisk::grow(Inode& file, uint64_t size) {
   if (size <= file.content.size) return 0;
-  if (used_bytes() + size - file.content.size > capacity_bytes_) return -ENOSPC;
+  if (used_bytes_ + size - file.content.size > capacity_bytes_) return -ENOSPC;
   return 0;
 }
 
-int64_t SimDisk::write(Inode& file, Bytes bytes, uint64_t offset) {
-  if (const int error = grow(file, offset + bytes.size()); error != 0) return error;
-  Inode::Change change{Inode::Change::Kind::write, offset, {bytes.begin(), bytes.end()}};
+void SimDisk::change(Inode& file, Inode::Change change) {
+  if (file.linked) used_bytes_ -= file.content.size;
   replay(file.content, change);
+  if (file.linked) used_bytes_ += file.content.size;
   file.changes.push_back(std::move(change));
+}
+
+int64_t SimDisk::write(Inode& file, Bytes bytes, uint64_t offset, bool direct) {
+  if (const int error = grow(file, offset + bytes.size()); error != 0) return error;
+  change(file, {Inode::Change::Kind::write, offset, {bytes.begin(), bytes.end()}, direct});
   return static_cast<int64_t>(bytes.size());
 }
 
 int SimDisk::resize(Inode& file, uint64_t size) {
   if (const int error = grow(file, size); error != 0) return error;
-  Inode::Change change{Inode::Change::Kind::resize, size, {}};
-  replay(file.content, change);
-  file.changes.push_back(std::move(change));
+  change(file, {Inode::Change::Kind::resize, size, {}});
   return 0;
 }
 
@@ -195,12 +220,15 @@ void SimDisk::sync(Inode& inode) {
 }
 
 io::FileSystemStatus SimDisk::status() const {
-  const uint64_t used = used_bytes();
-  return {used < capacity_bytes_ ? capacity_bytes_ - used : 0, capacity_bytes_, "sim"};
+  return {used_bytes_ < capacity_bytes_ ? capacity_bytes_ - used_bytes_ : 0, capacity_bytes_, "sim"};
 }
 
 void SimDisk::crash(Random& chance) {
-  crash_directory(*root_, chance);
+  used_bytes_ = crash_directory(*root_, chance);
+}
+
+void SimDisk::kill() {
+  unlock_below(*root_);
 }
 
 }  // namespace ringdrop::sim

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -95,6 +96,86 @@ TEST_CASE("a write of several sectors may be torn between them, never inside one
     seen.insert(sectors);
   }
   CHECK(seen.size() == 8);  // every combination
+}
+
+namespace {
+
+// What each sector of the first three has after a cut in many worlds: d (direct), p (page cache), 0 (zeros); its length
+// says the size.
+std::set<std::string> remains_of(const std::function<void(SimDisk&, const InodePtr&)>& work) {
+  std::set<std::string> seen;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SimDisk disk(kMiB);
+    Random chance(seed);
+    const InodePtr file = made(disk, "a");
+    disk.sync(*disk.root());
+    work(disk, file);
+    disk.crash(chance);
+    const std::string content = content_of(found(disk, "a"));
+    std::string sectors;
+    for (std::size_t at = 0; at < content.size(); at += kSectorBytes) sectors += content[at] == 0 ? '0' : content[at];
+    seen.insert(sectors);
+  }
+  return seen;
+}
+
+void write_sector(SimDisk& disk, const InodePtr& file, std::size_t sector, bool direct) {
+  const std::string bytes(kSectorBytes, direct ? 'd' : 'p');
+  REQUIRE(disk.write(*file, as_bytes(bytes), sector * kSectorBytes, direct) == static_cast<int64_t>(kSectorBytes));
+}
+
+}  // namespace
+
+TEST_CASE("direct writes that extend a file survive as a prefix: a size that counts them has them") {
+  const auto work = [](SimDisk& disk, const InodePtr& file) {
+    for (std::size_t sector = 0; sector < 3; ++sector) write_sector(disk, file, sector, true);
+  };
+  CHECK(remains_of(work) == std::set<std::string>{"", "d", "dd", "ddd"});
+}
+
+TEST_CASE("a write through the page cache may be counted by the size and be zeros, in any combination") {
+  const auto work = [](SimDisk& disk, const InodePtr& file) {
+    write_sector(disk, file, 0, false);
+    write_sector(disk, file, 1, false);
+  };
+  CHECK(remains_of(work) == std::set<std::string>{"", "0", "p", "00", "0p", "p0", "pp"});
+}
+
+TEST_CASE("a direct write behind one through the page cache raises the size over it") {
+  const auto work = [](SimDisk& disk, const InodePtr& file) {
+    write_sector(disk, file, 0, true);
+    write_sector(disk, file, 1, false);
+    write_sector(disk, file, 2, true);
+  };
+  CHECK(remains_of(work) == std::set<std::string>{"", "d", "d0", "dp", "d0d", "dpd"});
+}
+
+TEST_CASE("a file that was cut may have its old size, never other bytes") {
+  const auto work = [](SimDisk& disk, const InodePtr& file) {
+    for (std::size_t sector = 0; sector < 3; ++sector) write_sector(disk, file, sector, true);
+    disk.sync(*file);
+    REQUIRE(disk.resize(*file, kSectorBytes) == 0);
+    write_sector(disk, file, 1, true);
+  };
+  CHECK(remains_of(work) == std::set<std::string>{"ddd", "d", "dd"});
+}
+
+TEST_CASE("a killed process takes nothing with it, and what was not synced is still not") {
+  std::set<std::string> seen;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SimDisk disk(kMiB);
+    Random chance(seed);
+    const InodePtr file = made(disk, "a");
+    disk.sync(*disk.root());
+    write(disk, file, "text");
+    file->locked = true;
+    disk.kill();
+    CHECK_FALSE(file->locked);
+    CHECK(content_of(found(disk, "a")) == "text");
+    disk.crash(chance);
+    seen.insert(content_of(found(disk, "a")));
+  }
+  CHECK(seen == std::set<std::string>{"", "text", std::string(4, '\0')});
 }
 
 TEST_CASE("a file's entry needs a sync of its directory, however well the file is synced") {

@@ -356,7 +356,7 @@ int32_t World::carry_out_file(const io::Request& request, File& file) {
       if (request.op == io::Op::read) {
         return static_cast<int32_t>(disk_.read(inode, MutableBytes(request.data, count), request.offset));
       }
-      return static_cast<int32_t>(disk_.write(inode, Bytes(request.data, count), request.offset));
+      return static_cast<int32_t>(disk_.write(inode, Bytes(request.data, count), request.offset, file.direct));
     }
     case io::Op::sync_data:
     case io::Op::sync_all:
