@@ -54,6 +54,17 @@ Pending<std::size_t> File::write_some_at(Bytes bytes, uint64_t offset, int fixed
   return {loop_, "write", transfer_request(Op::write, fd_.get(), bytes, offset, fixed_buffer)};
 }
 
+Task<Result<>> File::read_all_at(MutableBytes into, uint64_t offset) {
+  while (!into.empty()) {
+    const Result<std::size_t> got = co_await read_some_at(into, offset);
+    if (!got) co_return std::unexpected(got.error());
+    if (*got == 0) co_return fail(Errc::corrupt, "read");
+    into = into.subspan(*got);
+    offset += *got;
+  }
+  co_return Result<>{};
+}
+
 Task<Result<>> File::write_all_at(Bytes bytes, uint64_t offset, int fixed_buffer) {
   while (!bytes.empty()) {
     const Result<std::size_t> written = co_await write_some_at(bytes, offset, fixed_buffer);

@@ -31,6 +31,8 @@ class File {
 
   // 0 to into.size() bytes; 0: at or behind the end.
   Pending<std::size_t> read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer = kNoFixedBuffer);
+  // All of them, by as many calls as it takes. corrupt: the file ends before.
+  Task<Result<>> read_all_at(MutableBytes into, uint64_t offset);
   // One to bytes.size() bytes. no_space, system.
   Pending<std::size_t> write_some_at(Bytes bytes, uint64_t offset, int fixed_buffer = kNoFixedBuffer);
   // All bytes, by as many calls as it takes. no_space, system.

@@ -59,6 +59,7 @@ std::optional<ByAlgorithm> take_by_algorithm(std::string_view& from) {
 std::string encode_checkpoint(const UploadCheckpoint& checkpoint) {
   std::string bytes(1, kVersion);
   put(bytes, checkpoint.cut_to.value_or(kNoCut));
+  put(bytes, checkpoint.durable_bytes);
   put(bytes, checkpoint.digested_bytes);
   put(bytes, std::string_view(checkpoint.whole_spans));
   put(bytes, checkpoint.digests.size());
@@ -80,9 +81,8 @@ std::optional<UploadCheckpoint> decode_checkpoint(std::string_view bytes) {
   if (bytes.front() != kVersion) return std::nullopt;
   bytes.remove_prefix(1);
   uint64_t cut_to = 0;
-  if (!take(bytes, cut_to) || !take(bytes, checkpoint.digested_bytes) || !take(bytes, checkpoint.whole_spans)) {
-    return std::nullopt;
-  }
+  if (!take(bytes, cut_to) || !take(bytes, checkpoint.durable_bytes)) return std::nullopt;
+  if (!take(bytes, checkpoint.digested_bytes) || !take(bytes, checkpoint.whole_spans)) return std::nullopt;
   if (cut_to != kNoCut) checkpoint.cut_to = cut_to;
   const auto states = take_by_algorithm(bytes);
   const auto expected = states ? take_by_algorithm(bytes) : std::nullopt;

@@ -14,6 +14,8 @@
 namespace ringdrop::server {
 
 struct UploadCheckpoint {
+  // When this was saved, so many bytes were durable. A larger size of the file is believed up to its last whole block.
+  uint64_t durable_bytes = 0;
   std::string whole_spans;  // storage::Checksums::whole_spans()
   // The digests cover so many bytes; what is behind them must be read again.
   uint64_t digested_bytes = 0;

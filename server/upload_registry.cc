@@ -10,6 +10,7 @@ namespace ringdrop::server {
 UploadCheckpoint checkpoint_of(const ParkedUpload& parked) {
   UploadCheckpoint made;
   if (parked.blob) made.whole_spans = parked.blob->checksums.whole_spans();
+  made.durable_bytes = parked.offset_bytes;
   made.digested_bytes = parked.digested_bytes;
   for (const proto::Digester& digester : parked.digesters) {
     made.digests.emplace_back(digester.algorithm(), digester.save());

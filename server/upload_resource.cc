@@ -50,7 +50,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   if (!room) co_return std::unexpected(rejection_for(room.error()));
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
-  (*writer)->make_resumable(storage::Checksums());
+  (*writer)->make_resumable(storage::Checksums(), std::string());
   const Result<> entered = co_await (*writer)->sync_entry();
   Result<storage::ParkedBlob> blob = co_await (*writer)->park();
   if (!entered || !blob) {
@@ -238,7 +238,9 @@ Task<> UploadResource::park() {
   }
   show_offset();
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
-  const bool due = length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
+  // Behind the last whole block the file's size alone proves nothing.
+  const bool odd = parked_.offset_bytes % io::kDirectAlignment != 0 && parked_.offset_bytes != parked_.saved_bytes;
+  const bool due = odd || length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;
   if (due) {
     const Result<> saved = co_await save();

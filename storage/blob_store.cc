@@ -188,9 +188,13 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, s
   const Result<> known = co_await file.stat(status);
   if (!known) co_return std::unexpected(known.error());
   if (status.size_bytes != so_far) co_return io::fail(Errc::corrupt, "stat");
+  std::string tail(so_far % io::kDirectAlignment, '\0');
+  const MutableBytes room(reinterpret_cast<std::byte*>(tail.data()), tail.size());
+  const Result<> read = co_await file.read_all_at(room, so_far - tail.size());
+  if (!read) co_return std::unexpected(read.error());
   ++directory->unsettled;
   auto writer = std::make_unique<BlobWriter>(loop_, space_, std::move(directory), parked.file, std::move(file));
-  writer->make_resumable(std::move(parked.checksums));
+  writer->make_resumable(std::move(parked.checksums), std::move(tail));
   if (length && missing > 0) {
     const Result<> reserved = co_await writer->reserve(*length);
     if (!reserved) co_return std::unexpected(reserved.error());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +16,8 @@ constexpr std::size_t kDirectBytes = 128 * kKiB;
 constexpr uint64_t kReserveAhead = 64 * kMiB;
 // How much may be dirty in the page cache where O_DIRECT is not to be had.
 constexpr uint64_t kDirtyBytes = 8 * kMiB;
+// A direct write that brings less than a block is tried again so often.
+constexpr int kMostShortWrites = 16;
 
 bool refuses_direct(const io::Error& error) {
   return error.sys_errno == EINVAL || error.sys_errno == EOPNOTSUPP || error.sys_errno == ENOTSUP;
@@ -56,10 +59,12 @@ io::Task<io::Result<>> BlobWriter::append(io::Buffer buffer, std::size_t bytes) 
   checksums_.update(buffer.bytes().first(bytes));
   const io::Result<> before = co_await wait_for_write();
   if (!before) co_return before;
+  const std::size_t front = tail_.size();
+  if (front > 0) put_behind_tail(buffer, bytes);
   const uint64_t offset = appended_;
   appended_ += bytes;
   write_in_flight_ = true;
-  io::Task<> write = write_out(std::move(buffer), bytes, offset);
+  io::Task<> write = write_out(std::move(buffer), front, bytes, offset);
   writes_.spawn(std::move(write));
   co_return io::Result<>{};
 }
@@ -86,13 +91,21 @@ io::Task<io::Result<>> BlobWriter::wait_for_write() {
   co_return io::Result<>{};
 }
 
-io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset) {
+// So that the block is written from its beginning.
+void BlobWriter::put_behind_tail(const io::Buffer& buffer, std::size_t bytes) {
+  CHECK_THAT(tail_.size() + bytes <= buffer.size());
+  std::memmove(buffer.data() + tail_.size(), buffer.data(), bytes);
+  std::memcpy(buffer.data(), tail_.data(), tail_.size());
+}
+
+// The `bytes` behind the `front` that was there before.
+io::Task<> BlobWriter::write_out(io::Buffer buffer, std::size_t front, std::size_t bytes, uint64_t offset) {
   io::TaskScope observing(loop_);
-  if (observer_) observing.spawn(show(buffer.bytes().first(bytes)));
-  const io::Result<> written = co_await write_parts(buffer, bytes, offset);
+  if (observer_) observing.spawn(show(buffer.bytes().subspan(front, bytes)));
+  const io::Result<> written = co_await write_parts(buffer, front + bytes, offset - front);
   co_await observing.join();
   if (written) {
-    count_stored(offset + bytes);
+    count_stored(std::max(stored_, offset + bytes - tail_.size()));
   } else {
     failure_ = written.error();
   }
@@ -109,7 +122,7 @@ io::Task<> BlobWriter::show(Bytes bytes) {
   co_await observer_(bytes);
 }
 
-// The aligned part directly, the rest through the page cache.
+// The aligned part directly, the rest through the page cache, or of a resumable file later.
 io::Task<io::Result<>> BlobWriter::write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset) {
   const bool aligned = offset % io::kDirectAlignment == 0;
   std::size_t direct_bytes = 0;
@@ -127,6 +140,11 @@ io::Task<io::Result<>> BlobWriter::write_parts(const io::Buffer& buffer, std::si
       }
     }
   }
+  if (resumable_) {
+    const std::size_t whole = align_down(bytes, io::kDirectAlignment);
+    tail_ = as_text(buffer.bytes().subspan(whole, bytes - whole));
+    bytes = whole;
+  }
   if (direct_bytes == bytes) co_return io::Result<>{};
   const Bytes rest = buffer.bytes().subspan(direct_bytes, bytes - direct_bytes);
   co_return co_await write_buffered(rest, offset + direct_bytes);
@@ -136,8 +154,11 @@ io::Task<io::Result<>> BlobWriter::write_direct(const io::Buffer& buffer, std::s
   const io::Result<> opened = co_await open_direct();
   if (!opened) co_return opened;
   std::size_t written = 0;
+  int fruitless = 0;
   while (written < bytes) {
-    // A short direct write may end anywhere: what it leaves is not aligned any more.
+    // A short direct write may end anywhere: what it leaves is not aligned any more. Of a resumable file it is begun
+    // again at its block.
+    if (resumable_) written = align_down(written, io::kDirectAlignment);
     if (written % io::kDirectAlignment != 0) {
       const Bytes rest = buffer.bytes().subspan(written, bytes - written);
       co_return co_await file_->write_all_at(rest, offset + written);
@@ -145,7 +166,8 @@ io::Task<io::Result<>> BlobWriter::write_direct(const io::Buffer& buffer, std::s
     const Bytes part = buffer.bytes().subspan(written, bytes - written);
     const io::Result<std::size_t> now = co_await direct_->write_some_at(part, offset + written, buffer.fixed_buffer());
     if (!now) co_return std::unexpected(now.error());
-    if (*now == 0) co_return io::fail(io::Errc::system, "write");
+    if (*now < io::kDirectAlignment) ++fruitless;
+    if (*now == 0 || fruitless > kMostShortWrites) co_return io::fail(io::Errc::system, "write");
     written += *now;
   }
   co_return io::Result<>{};
@@ -202,20 +224,34 @@ io::Task<io::Result<>> BlobWriter::reserve_ahead(uint64_t end) {
 }
 
 // Direct writes go to the device in their order, and a file system logs the new size behind the data: so of a resumable
-// file all that can be is written directly. What the page cache holds would be written in any order.
+// file all whole blocks are written directly. What the page cache holds may be counted by the size and be zeros after a
+// crash: ext4 logs the size of a write that ends in a block which it has, and a direct write raises the size over what
+// is still dirty before it.
 std::size_t BlobWriter::least_direct_bytes() const {
   return resumable_ ? io::kDirectAlignment : kDirectBytes;
 }
 
-void BlobWriter::make_resumable(Checksums so_far) {
+void BlobWriter::make_resumable(Checksums so_far, std::string tail) {
   CHECK_THAT(appended_ == 0 && reserved_ == 0);
+  CHECK_THAT(tail.size() == so_far.bytes() % io::kDirectAlignment);
   resumable_ = true;
+  tail_ = std::move(tail);
   appended_ = stored_ = written_behind_ = reserved_ = so_far.bytes();
   checksums_ = std::move(so_far);
 }
 
+// It stays in memory too: its block is written once more when it is whole.
+io::Task<io::Result<>> BlobWriter::write_tail() {
+  if (stored_ == appended_) co_return io::Result<>{};
+  const uint64_t offset = appended_ - tail_.size();
+  const io::Result<> written = co_await write_buffered(as_bytes(tail_), offset);
+  if (written) count_stored(appended_);
+  co_return written;
+}
+
 io::Task<io::Result<>> BlobWriter::make_durable() {
   io::Result<> done = co_await wait_for_write();
+  if (done) done = co_await write_tail();
   if (done && space_.durability == Durability::full) {
     done = co_await file_->sync_data();
     if (!done) space_.failed.store(true, std::memory_order_relaxed);
@@ -245,6 +281,7 @@ io::Task<io::Result<>> BlobWriter::sync_entry() {
 io::Task<io::Result<Extent>> BlobWriter::commit() {
   io::Result<> done = co_await wait_for_write();
   co_await writes_.join();
+  if (done) done = co_await write_tail();
   observer_ = nullptr;
   if (done && reserved_ > appended_) done = co_await file_->truncate(appended_);
   if (done && space_.durability == Durability::full) done = co_await sync();

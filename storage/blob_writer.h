@@ -81,10 +81,12 @@ class BlobWriter {
   // Bytes whose write has completed: what a watcher may be told.
   uint64_t bytes_stored() const { return stored_; }
 
-  // For a file that may be gone on with later: its size is at any moment the number of bytes that are written in it, in
-  // their order, so that the size is what a crash has left. Space is reserved behind it. Before the first append(); its
-  // bytes are those of `so_far`.
-  void make_resumable(Checksums so_far);
+  // For a file that may be gone on with later: its whole blocks are written directly and in their order, so that a
+  // crash leaves a size whose whole blocks are there. The bytes behind the last whole block wait in memory, and go
+  // through the page cache when all is to be durable: after a crash they count only where the caller has noted their
+  // end. Space is reserved behind it. Before the first append(); its bytes are those of `so_far`, and `tail` those
+  // behind the last whole block.
+  void make_resumable(Checksums so_far, std::string tail);
   // Everything appended is durable, and the descriptors are closed; go on by BlobStore::reopen(). no_space, system.
   io::Task<io::Result<ParkedBlob>> park();
   // Everything appended so far is durable: bytes_stored() counts it. no_space, system.
@@ -106,9 +108,11 @@ class BlobWriter {
  private:
   io::Task<> show(Bytes bytes);
   void count_stored(uint64_t bytes);
-  io::Task<> write_out(io::Buffer buffer, std::size_t bytes, uint64_t offset);
+  void put_behind_tail(const io::Buffer& buffer, std::size_t bytes);
+  io::Task<> write_out(io::Buffer buffer, std::size_t front, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_parts(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
   io::Task<io::Result<>> write_direct(const io::Buffer& buffer, std::size_t bytes, uint64_t offset);
+  io::Task<io::Result<>> write_tail();
   io::Task<io::Result<>> write_buffered(Bytes bytes, uint64_t offset);
   io::Task<io::Result<>> open_direct();
   io::Task<io::Result<>> reserve_ahead(uint64_t end);
@@ -135,6 +139,7 @@ class BlobWriter {
   uint64_t reserved_ = 0;  // the file's size, when larger than what was written
   bool reserve_unsupported_ = false;
   bool resumable_ = false;
+  std::string tail_;             // of a resumable file: what is behind its last whole block
   uint64_t dirty_ = 0;           // bytes in the page cache that were not given to the device yet
   uint64_t written_behind_ = 0;  // all before this offset was
   bool settled_ = false;

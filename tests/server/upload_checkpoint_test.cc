@@ -10,6 +10,7 @@ namespace {
 UploadCheckpoint full_one() {
   UploadCheckpoint checkpoint;
   checkpoint.whole_spans = std::string("\0\xff", 2) + std::string(30, 'x');
+  checkpoint.durable_bytes = (uint64_t{5} << 40) + 1;
   checkpoint.digested_bytes = uint64_t{5} << 40;
   checkpoint.digests.emplace_back(proto::DigestAlgorithm::sha256, std::string(112, '\1'));
   checkpoint.digests.emplace_back(proto::DigestAlgorithm::md5, "");
@@ -25,6 +26,7 @@ TEST_CASE("checkpoint comes back as it was, the empty one too") {
     const auto decoded = decode_checkpoint(encode_checkpoint(checkpoint));
     REQUIRE(decoded);
     CHECK(decoded->whole_spans == checkpoint.whole_spans);
+    CHECK(decoded->durable_bytes == checkpoint.durable_bytes);
     CHECK(decoded->digested_bytes == checkpoint.digested_bytes);
     CHECK(decoded->digests == checkpoint.digests);
     CHECK(decoded->expected == checkpoint.expected);
