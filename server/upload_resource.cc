@@ -113,9 +113,9 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   Result<std::optional<db::Upload>> found = co_await services_.catalogue.find_upload(services_.loop, claim_.id_hash());
   if (!found) co_return std::unexpected(log_failure(services_, "an upload cannot be looked up", found.error()));
   if (!*found) co_return std::unexpected(errors::kNoUpload);
+  // saved_at stays unknown: the first to give it back writes when it expires now.
   parked_.row = std::move(**found);
   watch_id_ = row().watch;
-  parked_.saved_at = services_.loop.now();
   if (!is_open()) {
     parked_.offset_bytes = parked_.row.length.value_or(0);
     co_return Outcome<void>{};
