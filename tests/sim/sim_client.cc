@@ -86,7 +86,7 @@ io::Task<io::Result<Response>> SimClient::receive(bool head_request) {
     response = parse_head(std::string_view(received_).substr(0, end + 2));
     received_.erase(0, end + 4);
     if (response.status >= 200) break;
-    ++interim_;
+    interim_.push_back(response);
   }
   if (head_request || response.status == 204 || response.status == 304) co_return std::move(response);
   const auto declared = response.fields.find("content-length");

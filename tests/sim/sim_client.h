@@ -30,14 +30,15 @@ class SimClient {
 
   // Everything below ends with closed when the server has ended the connection.
   io::Task<io::Result<>> send(std::string_view bytes);
-  // The next final response, interim ones (1xx) skipped and counted. `head_request`: it has no body.
+  // The next final response, interim ones (1xx) put aside. `head_request`: it has no body.
   io::Task<io::Result<Response>> receive(bool head_request = false);
   // The next bytes, at most so many, as they come.
   io::Task<io::Result<std::size_t>> receive_some(std::size_t most);
   // Whether the server ends the connection without another byte within the deadline of a minute.
   io::Task<bool> is_ended();
   io::Task<io::Result<>> end_sending();
-  int interim_responses() const { return interim_; }
+  int interim_responses() const { return static_cast<int>(interim_.size()); }
+  const std::vector<Response>& interims() const { return interim_; }
 
  private:
   io::Task<io::Result<>> fill();
@@ -46,7 +47,7 @@ class SimClient {
   io::Socket socket_;
   std::stop_source stop_;
   std::string received_;
-  int interim_ = 0;
+  std::vector<Response> interim_;
 };
 
 // PUT of `content` under `name`, on a connection of its own.

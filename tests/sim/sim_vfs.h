@@ -22,6 +22,8 @@ class SimVfs {
 
   // Asked before every write and sync of a database file; true: it fails with an I/O error.
   std::function<bool()> fault;
+  // Its syncs say that they are done and do nothing. For tests of the tests.
+  bool skip_syncs = false;
 
  private:
   struct State;

@@ -13,7 +13,6 @@
 namespace ringdrop::sim {
 namespace {
 
-constexpr int64_t kEpochMsAtStart = 1'800'000'000'000;
 constexpr uint64_t kLongestOperationUs = 2'000;
 
 bool waits_for_peer(io::Op op) {
@@ -50,7 +49,7 @@ void SimLane::run_some(Random& chance) {
   for (const Queued& item : taken) item.ring->complete_from_thread(*item.job, 0);
 }
 
-World::World(uint64_t seed, SimDisk& disk) : chance_(seed), disk_(disk) {}
+World::World(uint64_t seed, SimDisk& disk, io::EpochMs boot_ms) : chance_(seed), disk_(disk), boot_ms_(boot_ms) {}
 
 World::~World() = default;
 
@@ -65,7 +64,7 @@ SimLane& World::add_lane(io::Batch* batch) {
 }
 
 io::EpochMs World::epoch_ms() const {
-  return kEpochMsAtStart + std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()).count();
+  return boot_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(now_ - kBootTime).count();
 }
 
 bool World::loop_is_due(const LoopParts& parts) const {
@@ -360,7 +359,7 @@ int32_t World::carry_out_file(const io::Request& request, File& file) {
     }
     case io::Op::sync_data:
     case io::Op::sync_all:
-      disk_.sync(inode);
+      if (!skip_sync || !skip_sync(file.inode)) disk_.sync(inode);
       return 0;
     case io::Op::write_behind:
       return 0;

@@ -44,11 +44,15 @@ class SimLane final : public io::Lane {
   std::deque<Queued> queue_;
 };
 
+// The wall clock at the beginning of the first life.
+inline constexpr io::EpochMs kFirstBootMs = 1'800'000'000'000;
+
 class World {
  public:
   // The disk outlives the world: a crash is disk.crash() and a new world over it, while the old one, with all
   // coroutines and objects of the dead process, is never stepped or destroyed again.
-  World(uint64_t seed, SimDisk& disk);
+  // `boot_ms`: the wall clock at its beginning.
+  World(uint64_t seed, SimDisk& disk, io::EpochMs boot_ms = kFirstBootMs);
   ~World();
 
   // A ring and its loop; they live as long as the world.
@@ -69,6 +73,8 @@ class World {
 
   // Asked of every operation as it is carried out: an errno > 0 makes it fail with that.
   std::function<int(const io::Request&)> fault;
+  // Asked of every sync: true: it says that it is done and does nothing. For tests of the tests.
+  std::function<bool(const InodePtr&)> skip_sync;
   // Operations carried out so far: for "the Nth operation fails".
   uint64_t operations() const { return operations_; }
 
@@ -123,10 +129,13 @@ class World {
   bool advance_clock(io::TimePoint limit);
   bool step_before(io::TimePoint limit);
 
+  static constexpr io::TimePoint kBootTime{std::chrono::hours(1)};
+
   Random chance_;
   SimDisk& disk_;
   io::Log log_{io::Log::Level::off};
-  io::TimePoint now_{std::chrono::hours(1)};
+  io::EpochMs boot_ms_;
+  io::TimePoint now_{kBootTime};
   uint64_t operations_ = 0;
   int next_fd_ = 3;
   uint16_t next_port_ = 20'000;
