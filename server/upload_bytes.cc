@@ -150,8 +150,9 @@ Task<Result<>> UploadResource::catch_up() {
   std::vector<storage::Extent> extents;
   extents.push_back(std::move(extent));
   storage::BlobReader reader = services_.blobs.open_reader(std::move(extents));
+  uint64_t digested = parked_.digested_bytes;
   StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
-  parked_.digesters.clear();
+  restart_digests(digest.algorithms());
   while (at < size) {
     const std::stop_token no_stop;
     const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
@@ -162,9 +163,9 @@ Task<Result<>> UploadResource::catch_up() {
     if (!got) co_return std::unexpected(got.error());
     const Bytes bytes = room.first(*got);
     if (checksums.bytes() < at + *got) checksums.update(bytes.subspan(checksums.bytes() - at));
-    if (digests && parked_.digested_bytes < at + *got) {
-      co_await digest.update(bytes.subspan(parked_.digested_bytes - at));
-      parked_.digested_bytes = at + *got;
+    if (digests && digested < at + *got) {
+      co_await digest.update(bytes.subspan(digested - at));
+      digested = at + *got;
     }
     at += *got;
   }
@@ -190,18 +191,18 @@ Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, AppendWis
   // From here on a crash leaves bytes that do not count: the catalogue knows it first.
   parked_.cut_to = before;
   const Result<> marked = co_await save();
-  if (!marked) co_return AppendEnd::store_failed(marked.error());
+  if (!marked) co_return give_up(marked.error());
   wishes.on_durable = nullptr;  // nothing counts before its end
   StreamDigest checked(services_.loop, services_.digest_lane, algorithms_for(wishes));
   AppendEnd end = co_await append_with(body, &checked, wishes, stop);
   if (end.kind == AppendEnd::Kind::whole) end = verify(checked, body, std::move(wishes));
   if (end.kind != AppendEnd::Kind::whole) {
     const Result<> cut = co_await cut_back(before);
-    if (!cut) co_return AppendEnd::store_failed(cut.error());
+    if (!cut) co_return give_up(cut.error());
   }
   parked_.cut_to.reset();
   const Result<> saved = co_await save();
-  if (!saved) co_return AppendEnd::store_failed(saved.error());
+  if (!saved) co_return give_up(saved.error());
   co_return end;
 }
 
@@ -218,17 +219,22 @@ Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, c
   parked_.row.progress = encode_checkpoint(made);
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
   parked_.saved_at = services_.loop.now();
-  parked_.saved_bytes = writer.bytes_stored();
-  parked_.watched->set_durable(writer.bytes_stored());
   const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
-  if (!saved) services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
-  co_return writer.bytes_stored();
+  uint64_t durable = writer.bytes_stored();
+  if (saved) {
+    parked_.saved_bytes = durable;
+  } else {
+    services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
+    durable = align_down(durable, io::kDirectAlignment);  // what counts without a note
+  }
+  parked_.watched->set_durable(durable);
+  co_return durable;
 }
 
 Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest* checked, const AppendWishes& wishes,
                                             const std::stop_token& stop) {
   const Result<> caught_up = co_await catch_up();
-  if (!caught_up) co_return AppendEnd::store_failed(caught_up.error());
+  if (!caught_up) co_return give_up(caught_up.error());
   Result<std::unique_ptr<storage::BlobWriter>> writer =
       co_await services_.blobs.reopen(std::move(*parked_.blob), length());
   parked_.blob.reset();
@@ -238,7 +244,7 @@ Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest
   if (!checked) (*writer)->report_to(&parked_.watched->bytes_stored(), 0);
 
   StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
-  parked_.digesters.clear();
+  restart_digests(digest.algorithms());
   if (!digest.empty() || checked) {
     (*writer)->observe([&digest, checked](Bytes bytes) { return update_both(digest, checked, bytes); });
   }
@@ -255,21 +261,35 @@ Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest
   // Whatever ended it: what came is kept.
   Result<storage::ParkedBlob> parked = co_await (*writer)->park();
   Result<std::vector<proto::Digester>> digesters = digest.take();
+  if (parked && digesters) {
+    parked_.digesters = std::move(*digesters);
+    parked_.digested_bytes = parked->checksums.bytes();
+  }
   if (!parked) {
     services_.loop.log().error(fmt::format("an unfinished upload cannot be kept: {}", io::describe(parked.error())));
     co_return AppendEnd::store_failed(parked.error());
   }
   parked_.offset_bytes = parked->checksums.bytes();
   parked_.blob = std::move(*parked);
-  if (digesters) {
-    parked_.digesters = std::move(*digesters);
-    parked_.digested_bytes = parked_.offset_bytes;
-  } else {
-    // Some bytes were not hashed: all of them once more, when it matters.
-    for (const proto::DigestAlgorithm algorithm : digest.algorithms()) parked_.digesters.emplace_back(algorithm);
-    parked_.digested_bytes = 0;
+  // A checked one is noted by its caller, a full one becomes a link.
+  if (!checked && !is_noted() && length() != offset_bytes()) {
+    const Result<> noted = co_await save();
+    if (!noted) co_return give_up(noted.error());
   }
   co_return end;
+}
+
+// All bytes are hashed once more, when it matters: unless somebody brings digests that cover them.
+void UploadResource::restart_digests(const std::vector<proto::DigestAlgorithm>& algorithms) {
+  parked_.digesters.clear();
+  for (const proto::DigestAlgorithm algorithm : algorithms) parked_.digesters.emplace_back(algorithm);
+  parked_.digested_bytes = 0;
+}
+
+// What we hold of the bytes may be wrong: whoever has the upload next asks the catalogue and the disk.
+AppendEnd UploadResource::give_up(const io::Error& error) {
+  parked_.blob.reset();
+  return AppendEnd::store_failed(error);
 }
 
 Task<Result<>> UploadResource::cut_back(uint64_t offset) {
@@ -282,9 +302,7 @@ Task<Result<>> UploadResource::cut_back(uint64_t offset) {
   parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans)), false});
   parked_.offset_bytes = offset;
   const std::vector<proto::DigestAlgorithm> algorithms = algorithms_of(parked_.digesters);
-  parked_.digesters.clear();
-  for (const proto::DigestAlgorithm algorithm : algorithms) parked_.digesters.emplace_back(algorithm);
-  parked_.digested_bytes = 0;
+  restart_digests(algorithms);
   co_return Result<>{};
 }
 

@@ -138,12 +138,16 @@ void UploadResource::show_offset() {
 Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::complete() {
   parked_.watched->set_state(ProgressState::finishing);
   const Result<> caught_up = co_await catch_up();
-  if (!caught_up) co_return std::unexpected(log_failure(services_, "an upload cannot be committed", caught_up.error()));
-  StoredFile file;
-  for (proto::Digester& digester : parked_.digesters) {
-    file.digests.push_back({digester.algorithm(), digester.finish()});
+  if (!caught_up) {
+    parked_.blob.reset();
+    co_return std::unexpected(log_failure(services_, "an upload cannot be committed", caught_up.error()));
   }
-  parked_.digesters.clear();
+  StoredFile file;
+  // Of copies: when what follows fails, the next try needs them.
+  for (const proto::Digester& digester : parked_.digesters) {
+    std::optional<proto::Digester> copy = proto::Digester::restore(digester.algorithm(), digester.save());
+    if (copy) file.digests.push_back({copy->algorithm(), copy->finish()});
+  }
   const bool same = std::ranges::all_of(parked_.expected, [&](const proto::Digest& digest) {
     return std::ranges::find(file.digests, digest) != file.digests.end();
   });
@@ -226,33 +230,37 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
 Task<Result<>> UploadResource::save() {
   parked_.row.progress = encode_checkpoint(checkpoint_of(parked_));
   parked_.saved_at = services_.loop.now();
-  parked_.saved_bytes = parked_.offset_bytes;
-  co_return co_await services_.catalogue.save_upload(services_.loop, row());
+  const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
+  if (saved) parked_.saved_bytes = parked_.offset_bytes;
+  co_return saved;
+}
+
+// Behind the last whole block the file's size alone proves nothing after a crash.
+bool UploadResource::is_noted() const {
+  return parked_.offset_bytes % io::kDirectAlignment == 0 || parked_.offset_bytes == parked_.saved_bytes;
 }
 
 Task<> UploadResource::park() {
   if (released_) co_return;
-  if (!is_open()) {
+  // After a failure the catalogue and the disk know better than we do: the next one asks them.
+  if (!is_open() || !parked_.blob) {
     release(std::nullopt);
     co_return;
   }
   show_offset();
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
-  // Behind the last whole block the file's size alone proves nothing.
-  const bool odd = parked_.offset_bytes % io::kDirectAlignment != 0 && parked_.offset_bytes != parked_.saved_bytes;
-  const bool due = odd || length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
+  const bool due = !is_noted() || length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;
   if (due) {
     const Result<> saved = co_await save();
-    if (!saved)
+    if (!saved) {
       services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
+      release(std::nullopt);
+      co_return;
+    }
   }
   parked_.idle_since = services_.loop.now();
-  if (parked_.blob) {
-    release(std::move(parked_));
-  } else {
-    release(std::nullopt);  // the next one asks the disk
-  }
+  release(std::move(parked_));
 }
 
 void UploadResource::release(std::optional<ParkedUpload> parked) {

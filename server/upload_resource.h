@@ -100,7 +100,10 @@ class UploadResource {
                                   const std::stop_token& stop);
   io::Task<io::Result<uint64_t>> checkpoint(storage::BlobWriter& writer, const StreamDigest& digest);
   io::Task<io::Result<>> cut_back(uint64_t offset);
+  void restart_digests(const std::vector<proto::DigestAlgorithm>& algorithms);
+  AppendEnd give_up(const io::Error& error);
   io::Task<io::Result<>> save();
+  bool is_noted() const;
   void show_offset();
   void release(std::optional<ParkedUpload> parked);
   uint64_t limit_bytes() const;
