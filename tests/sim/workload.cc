@@ -57,10 +57,20 @@ void Life::violated(std::string what) {
   known_.violated(fmt::format("life {}, {} ms: {}", seed_, world_.epoch_ms() - kFirstBootMs, what));
 }
 
-io::Task<> Life::talk(std::string request, Talk& result, std::optional<std::size_t> cut_after, bool head) {
+io::Task<> Life::talk(std::string request, Talk& result, std::optional<std::size_t> cut_after, bool head, bool slow) {
   SimClient client(world_, server_.client_loop(), server_.address());
-  const std::string_view all = request;
-  static_cast<void>(co_await client.send(all.substr(0, cut_after.value_or(all.size()))));
+  const std::string_view all = std::string_view(request).substr(0, cut_after.value_or(request.size()));
+  if (slow) {
+    constexpr std::size_t kParts = 4;
+    const std::size_t part = all.size() / kParts;
+    for (std::size_t i = 1; i < kParts; ++i) {
+      static_cast<void>(co_await client.send(all.substr((i - 1) * part, part)));
+      co_await pause(io::Milliseconds(world_.chance().below(6'000)));
+    }
+    static_cast<void>(co_await client.send(all.substr((kParts - 1) * part)));
+  } else {
+    static_cast<void>(co_await client.send(all));
+  }
   if (!cut_after) {
     io::Result<Response> answer = co_await client.receive(head);
     if (answer) result.answer = std::move(*answer);
@@ -312,6 +322,7 @@ io::Task<> Life::append_any(KnownUpload& upload, Random& random) {
   how.wrong = how.checked && how.bytes > 0 && random.one_in(3);
   if (random.one_in(3)) how.sent = random.below(how.bytes + 1);
   how.hangs = !how.checked && random.one_in(2);
+  how.slow = random.one_in(6);
   co_await append(upload, how);
   if (how.sent && how.hangs) co_await pause(io::Milliseconds(random.below(20)));
   if (!upload.settled && !upload.link) co_await look_at(upload, random.one_in(2));
@@ -350,7 +361,7 @@ io::Task<> Life::append(KnownUpload& upload, Append how) {
     co_return;
   }
   Talk said;
-  co_await talk(std::move(request), said, cut_after);
+  co_await talk(std::move(request), said, cut_after, false, how.slow);
   note_answer(upload, said, false);
   upload.settled = said.answer && said.answer->status < 300;
   if (how.wrong && upload.settled) violated(upload.path + ": a wrong checksum was taken");
@@ -375,6 +386,7 @@ void Life::note_sending(KnownUpload& upload, uint64_t end) {
 }
 
 void Life::note_answer(KnownUpload& upload, const Talk& said, bool creation) {
+  if (said.answer) known_.statuses.push_back(said.answer->status);
   for (const Response& interim : said.interim) {
     const std::optional<std::string> location = field_of(interim, "location");
     if (creation && location) {
@@ -382,7 +394,10 @@ void Life::note_answer(KnownUpload& upload, const Talk& said, bool creation) {
       upload.created = true;
       upload.touched_ms = world_.epoch_ms();
     }
-    upload.told = std::max(upload.told, number_in(interim, "upload-offset", 0));
+    const uint64_t offset = number_in(interim, "upload-offset", 0);
+    if (offset > upload.sent) violated(fmt::format("{}: 104 of {}, only {} sent", upload.path, offset, upload.sent));
+    if (offset > 0) ++known_.checkpoints;
+    upload.told = std::max(upload.told, offset);
   }
   if (!said.answer) return;
   const Response& answer = *said.answer;

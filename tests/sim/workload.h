@@ -59,9 +59,11 @@ struct Known {
   std::deque<KnownLink> links;
   std::deque<KnownUpload> uploads;
   std::vector<std::string> violations;
+  std::vector<int> statuses;  // of all answers about uploads
   uint64_t operations = 0;
   uint64_t crashes = 0;
-  uint64_t checks = 0;  // single facts that were looked at
+  uint64_t checks = 0;       // single facts that were looked at
+  uint64_t checkpoints = 0;  // offsets that were told by a 104
 
   void violated(std::string what) { violations.push_back(std::move(what)); }
 };
@@ -93,6 +95,7 @@ struct Append {
   bool wrong = false;            // which is not that of the bytes
   std::optional<uint64_t> sent;  // then the client is gone; nullopt: all
   bool hangs = false;            // it is not gone, but silent
+  bool slow = false;             // it makes pauses
 };
 
 // One life of the server and its clients on `disk`.
@@ -132,7 +135,9 @@ class Life {
     std::optional<Response> answer;
     std::vector<Response> interim;
   };
-  io::Task<> talk(std::string request, Talk& result, std::optional<std::size_t> cut_after = {}, bool head = false);
+  // `slow`: with pauses, so that what came is made durable and told in between.
+  io::Task<> talk(std::string request, Talk& result, std::optional<std::size_t> cut_after = {}, bool head = false,
+                  bool slow = false);
   io::Task<> hang(std::string request, std::size_t cut_after);
   io::Task<> pause(io::Milliseconds time);
 
@@ -171,6 +176,7 @@ struct RoundReport {
   uint64_t operations = 0;
   uint64_t crashes = 0;
   uint64_t checks = 0;
+  uint64_t checkpoints = 0;
   uint64_t violations = 0;
   uint64_t trace = 0;  // the same for the same seed
 };

@@ -95,6 +95,7 @@ io::Task<> Life::look_at(KnownUpload& upload, bool tus) {
   if (!said.answer || said.answer->status >= 500) co_return;
   const int status = said.answer->status;
   if (status == 404 || status == 410) {
+    known_.statuses.push_back(status);
     note_gone(upload, status);
   } else if (status == 200 || status == 204) {
     if (upload.cancelled) violated(upload.path + " is there after its cancellation");
@@ -255,6 +256,7 @@ RoundReport run_round(uint64_t seed, uint64_t lives, Plant plant) {
     Known known;
     lives_and_crashes(seed, lives, plant, known, report);
     report.checks = known.checks;
+    report.checkpoints = known.checkpoints;
     report.violations = known.violations.size();
     if (plant == Plant::none) {
       for (const std::string& what : known.violations) fmt::print(stderr, "seed {}: {}\n", seed, what);

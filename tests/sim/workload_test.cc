@@ -29,10 +29,11 @@ TEST_CASE("whatever ends the server, and when: what a client was told is true af
     all.operations += one.operations;
     all.crashes += one.crashes;
     all.checks += one.checks;
+    all.checkpoints += one.checkpoints;
     if (one.violations > 0 && rounds == 0) break;
   }
-  fmt::print("seeds from {}: {} operations, {} crashes, {} facts looked at\n", first, all.operations, all.crashes,
-             all.checks);
+  fmt::print("seeds from {}: {} operations, {} crashes, {} facts looked at, {} offsets told by 104\n", first,
+             all.operations, all.crashes, all.checks, all.checkpoints);
 }
 
 TEST_CASE("the same seed gives the same round") {

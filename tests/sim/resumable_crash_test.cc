@@ -1,0 +1,202 @@
+// Power cuts in the middle of one upload that has an id, at every step of the world in turn: what was told is there,
+// what is there are the client's bytes. The workload does the same with everything at once; here are the cases by name.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/check.h"
+#include "tests/sim/workload.h"
+
+namespace ringdrop::sim {
+namespace {
+
+// Lives one after the other on one disk; a dead one is never destroyed, so all of it runs in a process of its own.
+class Lives {
+ public:
+  explicit Lives(uint64_t seed) : random_(seed), seed_(seed * 1'000) {}
+
+  // The next start, with what must be true after it.
+  Life& next() {
+    life_ = new Life(seed_++, disk_, known_, boot_ms_);
+    if (life_->start()) life_->check_all(false);
+    return *life_;
+  }
+  // Steps until `task` is done, or `steps` of them.
+  void run(io::Task<> task, uint64_t steps) {
+    auto* const scope = new io::TaskScope(life_->server().client_loop());
+    scope->spawn(std::move(task));
+    for (uint64_t i = 0; i < steps && scope->size() > 0; ++i) life_->world().step();
+  }
+  void cut_power(io::Milliseconds off = io::Milliseconds(1'000)) {
+    boot_ms_ = life_->world().epoch_ms() + off.count();
+    disk_.crash(random_);
+  }
+  // Everything to its end; the number of violations.
+  int finish() {
+    next();
+    life_->check_all(true);
+    life_->check_nothing_left();
+    for (const std::string& what : known_.violations) fmt::print(stderr, "{}\n", what);
+    return static_cast<int>(known_.violations.size());
+  }
+  KnownUpload& upload(std::size_t size) {
+    KnownUpload& upload = known_.uploads.emplace_back();
+    upload.seed = seed_;
+    upload.size = size;
+    return upload;
+  }
+  Random& random() { return random_; }
+
+ private:
+  Random random_;
+  uint64_t seed_;
+  SimDisk disk_{256 * kMiB};
+  Known known_;
+  io::EpochMs boot_ms_ = kFirstBootMs;
+  Life* life_ = nullptr;
+};
+
+constexpr uint64_t kToTheEnd = 1'000'000;
+
+Append piece(uint64_t bytes) {
+  Append append;
+  append.bytes = bytes;
+  return append;
+}
+
+// Begins with an odd end, which the next append fills up before it goes on directly.
+int cut_in_append_at_odd_offset(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(200'000);
+  Life& first = lives.next();
+  Creation creation;
+  creation.digest = seed % 2 == 0;
+  creation.body_bytes = 1 + lives.random().below(9'000);
+  lives.run(first.create(upload, creation), kToTheEnd);
+  lives.run(first.append(upload, piece(lives.random().between(1, 150'000))), lives.random().below(600));
+  lives.cut_power();
+  return lives.finish();
+}
+
+// Many small pieces, each acknowledged, none a whole block.
+int cut_between_odd_pieces(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(30'000);
+  Life& first = lives.next();
+  lives.run(first.create(upload, Creation()), kToTheEnd);
+  for (int i = 0; i < 8; ++i) {
+    lives.run(first.append(upload, piece(lives.random().between(1, 3'000))),
+              i == 7 ? lives.random().below(300) : kToTheEnd);
+  }
+  lives.cut_power();
+  return lives.finish();
+}
+
+// A cut in an append that is all or nothing, more that is acknowledged after the start, and one more cut.
+int cut_in_checked_append_and_again(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(100'000);
+  Life& first = lives.next();
+  lives.run(first.create(upload, Creation()), kToTheEnd);
+  Append checked = piece(40'000);
+  checked.checked = true;
+  lives.run(first.append(upload, checked), lives.random().below(600));
+  lives.cut_power();
+  Life& second = lives.next();
+  lives.run(second.append(upload, piece(lives.random().between(1, 30'000))), kToTheEnd);
+  lives.cut_power();
+  return lives.finish();
+}
+
+// Used again at the end of its time, and then two cuts: it has all of its time again.
+int used_late_and_cut_twice(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(20'000);
+  Life& first = lives.next();
+  Creation creation;
+  creation.body_bytes = 5'000;
+  lives.run(first.create(upload, creation), kToTheEnd);
+  lives.cut_power(std::chrono::seconds(100));
+  Life& second = lives.next();
+  lives.run(second.append(upload, piece(3'000)), kToTheEnd);
+  lives.cut_power(std::chrono::seconds(90));
+  return lives.finish();
+}
+
+// Cancelled, with a cut somewhere in between.
+int cut_in_cancellation(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(50'000);
+  Life& first = lives.next();
+  Creation creation;
+  creation.body_bytes = 20'000;
+  lives.run(first.create(upload, creation), kToTheEnd);
+  lives.run(first.cancel(upload, seed % 2 == 0), lives.random().below(300));
+  lives.cut_power();
+  return lives.finish();
+}
+
+// The last append and what makes a link of it.
+int cut_in_completion(uint64_t seed) {
+  Lives lives(seed);
+  KnownUpload& upload = lives.upload(12'345);
+  Life& first = lives.next();
+  Creation creation;
+  creation.tus = seed % 2 == 0;
+  creation.body_bytes = 10'000;
+  creation.digest = true;
+  lives.run(first.create(upload, creation), kToTheEnd);
+  Append last = piece(2'345);
+  last.tus = seed % 3 == 0;
+  lives.run(first.append(upload, last), lives.random().below(400));
+  lives.cut_power();
+  return lives.finish();
+}
+
+bool passes_in_child(int (*run)(uint64_t), uint64_t seed) {
+  const pid_t child = fork();
+  CHECK_THAT(child >= 0);
+  if (child == 0) _exit(run(seed) == 0 ? 0 : 1);
+  int status = 0;
+  CHECK_THAT(waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void for_many_seeds(int (*run)(uint64_t)) {
+  constexpr uint64_t kSeeds = 100;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    CAPTURE(seed);
+    CHECK(passes_in_child(run, seed));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a power cut in an append at an odd offset leaves no hole") {
+  for_many_seeds(cut_in_append_at_odd_offset);
+}
+
+TEST_CASE("a power cut after odd pieces leaves each that was acknowledged") {
+  for_many_seeds(cut_between_odd_pieces);
+}
+
+TEST_CASE("what comes after a half append was cut off is not cut off by the next start") {
+  for_many_seeds(cut_in_checked_append_and_again);
+}
+
+TEST_CASE("an upload that is used late has all of its time again, whatever crashes") {
+  for_many_seeds(used_late_and_cut_twice);
+}
+
+TEST_CASE("a power cut in a cancellation leaves the upload or nothing") {
+  for_many_seeds(cut_in_cancellation);
+}
+
+TEST_CASE("a power cut in a completion leaves the upload or its link, whole") {
+  for_many_seeds(cut_in_completion);
+}
+
+}  // namespace ringdrop::sim
