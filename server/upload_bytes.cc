@@ -54,12 +54,6 @@ AppendEnd verify(StreamDigest& checked, const http::BodyReader& body, AppendWish
   return same ? AppendEnd{} : AppendEnd::refused(wishes.mismatch);
 }
 
-// How much of an unfinished file a crash has left: its whole blocks (BlobWriter::make_resumable), and what is behind
-// them as far as it is known to have been durable.
-uint64_t believable(uint64_t size, uint64_t durable_bytes) {
-  return std::max(align_down(size, io::kDirectAlignment), std::min(size, durable_bytes));
-}
-
 // How often what comes is made durable while it comes: often enough for who waits for the offset, and so that little
 // has to be read again after a crash; seldom enough to cost nothing.
 constexpr io::Milliseconds kCheckpointPause{5'000};
@@ -107,7 +101,7 @@ Task<Result<>> UploadResource::load_bytes() {
   if (!saved) saved.emplace();
   Result<uint64_t> size = co_await services_.blobs.durable_size(file);
   if (!size) co_return std::unexpected(size.error());
-  const uint64_t keep = std::min(saved->cut_to.value_or(UINT64_MAX), believable(*size, saved->durable_bytes));
+  const uint64_t keep = believable_bytes(*saved, *size);
   if (keep < *size) {
     const Result<> cut = co_await services_.blobs.cut(file, keep);
     if (!cut) co_return cut;

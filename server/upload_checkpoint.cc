@@ -1,8 +1,11 @@
 #include "server/upload_checkpoint.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <utility>
+
+#include "io/buffer_pool.h"
 
 namespace ringdrop::server {
 namespace {
@@ -90,6 +93,12 @@ std::optional<UploadCheckpoint> decode_checkpoint(std::string_view bytes) {
   checkpoint.digests = *states;
   for (const auto& [algorithm, digest] : *expected) checkpoint.expected.push_back({algorithm, digest});
   return checkpoint;
+}
+
+uint64_t believable_bytes(const UploadCheckpoint& checkpoint, uint64_t size_bytes) {
+  const uint64_t whole_blocks = align_down(size_bytes, io::kDirectAlignment);
+  const uint64_t believable = std::max(whole_blocks, std::min(size_bytes, checkpoint.durable_bytes));
+  return std::min(believable, checkpoint.cut_to.value_or(UINT64_MAX));
 }
 
 }  // namespace ringdrop::server

@@ -29,5 +29,8 @@ struct UploadCheckpoint {
 std::string encode_checkpoint(const UploadCheckpoint& checkpoint);
 // "" gives an empty one; nullopt: not made by encode_checkpoint().
 std::optional<UploadCheckpoint> decode_checkpoint(std::string_view bytes);
+// How much counts of an unfinished file that is `size_bytes` long, whatever has ended the server: its whole blocks
+// (BlobWriter::make_resumable), and what is behind them as far as it is known to have been durable.
+uint64_t believable_bytes(const UploadCheckpoint& checkpoint, uint64_t size_bytes);
 
 }  // namespace ringdrop::server

@@ -247,7 +247,6 @@ Task<> UploadResource::park() {
     release(std::nullopt);
     co_return;
   }
-  show_offset();
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
   const bool due = !is_noted() || length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;
@@ -259,6 +258,7 @@ Task<> UploadResource::park() {
       co_return;
     }
   }
+  show_offset();
   parked_.idle_since = services_.loop.now();
   release(std::move(parked_));
 }

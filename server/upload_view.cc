@@ -53,10 +53,10 @@ Task<Result<ProgressHub::Ptr>> record_of(const Services& services, const db::Upl
   if (record || row.state != db::UploadState::open) co_return std::move(record);
   Result<uint64_t> size = co_await services.blobs.durable_size(storage::BlobId{row.file.value_or(0)});
   if (!size) co_return std::unexpected(size.error());
-  const std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
-  if (checkpoint && checkpoint->cut_to) size = std::min(*size, *checkpoint->cut_to);
+  std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
+  if (!checkpoint) checkpoint.emplace();
   record = services.progress.open(row.watch);
-  record->begin_paused(*size, row.length);
+  record->begin_paused(believable_bytes(*checkpoint, *size), row.length);
   co_return std::move(record);
 }
 

@@ -45,4 +45,18 @@ TEST_CASE("what was cut short, lengthened or is of another version is none") {
   CHECK_FALSE(decode_checkpoint('\2' + bytes.substr(1)).has_value());
 }
 
+TEST_CASE("a file's size is believed to its last whole block, behind it as far as was noted, and never behind a cut") {
+  UploadCheckpoint checkpoint;
+  CHECK(believable_bytes(checkpoint, 0) == 0);
+  CHECK(believable_bytes(checkpoint, 4'095) == 0);
+  CHECK(believable_bytes(checkpoint, 8'192) == 8'192);
+  checkpoint.durable_bytes = 5'000;
+  CHECK(believable_bytes(checkpoint, 5'000) == 5'000);
+  CHECK(believable_bytes(checkpoint, 5'100) == 5'000);
+  CHECK(believable_bytes(checkpoint, 9'000) == 8'192);
+  CHECK(believable_bytes(checkpoint, 4'500) == 4'500);
+  checkpoint.cut_to = 4'200;
+  CHECK(believable_bytes(checkpoint, 9'000) == 4'200);
+}
+
 }  // namespace ringdrop::server

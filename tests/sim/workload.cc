@@ -305,6 +305,7 @@ io::Task<> Life::go_on(KnownUpload& upload, Random& random) {
   if (random.one_in(15)) {
     co_await cancel(upload, random.one_in(2));
   } else {
+    if (random.one_in(4)) co_await watch(upload);
     co_await look_at(upload, random.one_in(2));
     const uint64_t pieces = random.between(1, 4);
     for (uint64_t i = 0; i < pieces && !upload.link && !upload.failed; ++i) co_await append_any(upload, random);
@@ -365,6 +366,19 @@ io::Task<> Life::append(KnownUpload& upload, Append how) {
   note_answer(upload, said, false);
   upload.settled = said.answer && said.answer->status < 300;
   if (how.wrong && upload.settled) violated(upload.path + ": a wrong checksum was taken");
+}
+
+// GET, which takes the upload from nobody.
+io::Task<> Life::watch(KnownUpload& upload) {
+  std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n\r\n", upload.path);
+  Talk said;
+  co_await talk(std::move(request), said);
+  ++known_.checks;
+  if (!said.answer || said.answer->status != 200) co_return;
+  const uint64_t offset = number_in(*said.answer, "upload-offset", 0);
+  const bool over = field_of(*said.answer, "upload-complete") == "?1";
+  if (offset > upload.sent) violated(fmt::format("{}: GET says {}, {} sent", upload.path, offset, upload.sent));
+  if (!over) upload.told = std::max(upload.told, offset);
 }
 
 io::Task<> Life::cancel(KnownUpload& upload, bool tus) {

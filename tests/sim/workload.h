@@ -128,6 +128,7 @@ class Life {
   // To its end, and that it is whole.
   io::Task<> finish(KnownUpload& upload);
   io::Task<> cancel(KnownUpload& upload, bool tus);
+  io::Task<> watch(KnownUpload& upload);
 
  private:
   // A request on a connection of its own. `cut_after`: so many of its bytes, then the client is gone.
