@@ -116,6 +116,11 @@ std::optional<MediaType> parse_media_type(std::string_view text) {
   return media_type;
 }
 
+bool is_type(std::string_view content_type, std::string_view type) {
+  const std::optional<MediaType> parsed = parse_media_type(content_type);
+  return parsed && parsed->type == type;
+}
+
 int accept_quality(std::string_view accept, std::string_view type) {
   if (trim_white_space(accept).empty()) return 1000;  // RFC 9110 12.5.1: no Accept accepts anything
   return acceptance(accept, type).quality;

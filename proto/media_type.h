@@ -21,6 +21,9 @@ struct MediaType {
 // parameter: the first counts.
 std::optional<MediaType> parse_media_type(std::string_view text);
 
+// Whether a Content-Type names `type` ("text/html"), whatever its case and parameters.
+bool is_type(std::string_view content_type, std::string_view type);
+
 // The quality in thousandths (0..1000) that the Accept field `accept` gives to `type` ("text/html"): the most specific
 // range that matches (type/subtype, type/*, */*; parameters other than q make a range not match). 1000 for an empty
 // field; 0 when nothing matches. Elements that do not parse are skipped.

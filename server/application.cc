@@ -1,5 +1,6 @@
 #include "server/application.h"
 
+#include "proto/tus.h"
 #include "server/cors.h"
 #include "server/download_handler.h"
 #include "server/help.h"
@@ -8,6 +9,7 @@
 #include "server/metrics.h"
 #include "server/resumable_handler.h"
 #include "server/tus_handler.h"
+#include "server/tus_request.h"
 #include "server/upload_handler.h"
 #include "server/upload_view.h"
 #include "server/watch_handler.h"
@@ -62,7 +64,9 @@ Task<Result<>> handle_upload_of(const Services& services, const Exchange& exchan
     fields.add("Allow", "DELETE, GET, HEAD, PATCH, OPTIONS");
     co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
   }
-  if (!tus) co_return co_await handle_resumable_upload(services, exchange, method, id);
+  // tus's own type tells whom it is from, whatever else is missing.
+  const bool tus_content = has_tus_content(exchange.request);
+  if (!tus && !tus_content) co_return co_await handle_resumable_upload(services, exchange, method, id);
   co_return co_await handle_tus_upload(services, exchange, method, id);
 }
 
@@ -78,6 +82,9 @@ Task<Result<>> Application::handle(const proto::RequestHead& request, const io::
                                    http::ResponseWriter& response, std::stop_source cut) {
   const std::string base_url = origin_.base_url(request, peer);
   add_cors_fields(services_.config, request, response);
+  // "The Tus-Resumable header MUST be included in every request and response except for OPTIONS requests."
+  const bool tus = request.fields.find("Tus-Resumable") && request.method != proto::Method::options;
+  if (tus) response.add_field("Tus-Resumable", proto::kTusVersion);
   const std::stop_token stop = cut.get_token();
   const Exchange exchange{request, base_url, body, response, stop, cut};
   const Route to = route(request);
@@ -116,7 +123,8 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::link_form:
       co_return co_await handle_link_form(services_, exchange, to.token);
     case Route::Kind::uploads:
-      if (exchange.request.fields.find("Tus-Resumable")) co_return co_await handle_tus_creation(services_, exchange);
+      if (exchange.request.fields.find("Tus-Resumable") || has_tus_content(exchange.request))
+        co_return co_await handle_tus_creation(services_, exchange);
       if (is_resumable(exchange.request)) co_return co_await handle_upload(services_, exchange, {});
       co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
     case Route::Kind::upload_of:

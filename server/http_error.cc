@@ -48,7 +48,9 @@ io::Task<io::Result<>> send_problem(const proto::Rejection& why, const Exchange&
                                     proto::Problem problem) {
   const bool json = wants_json(exchange.request);
   proto::ResponseHead head = rejection_head(why, json ? "application/problem+json" : "text/plain; charset=utf-8");
-  for (const proto::Field& field : fields) head.fields.add(field.name, field.value);
+  for (const proto::Field& field : fields) {
+    if (head.fields.count(field.name) == 0) head.fields.add(field.name, field.value);
+  }
   problem.status = why.status;
   problem.code = why.code;
   problem.detail = why.reason;

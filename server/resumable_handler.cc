@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "proto/media_type.h"
 #include "proto/resumable.h"
 #include "server/http_error.h"
 #include "server/upload_answer.h"
@@ -29,9 +31,15 @@ constexpr std::string_view kCompletedUpload = "https://iana.org/assignments/http
 constexpr std::string_view kInconsistentLength =
     "https://iana.org/assignments/http-problem-types#inconsistent-upload-length";
 
+// Of an upload that is kept for so long from now on.
+std::string limits_of(const Config& config, io::Milliseconds kept) {
+  const int64_t seconds = std::max<int64_t>(kept.count(), 0) / 1000;
+  return fmt::format("max-size={}, min-size=0, max-age={}", config.max_upload_bytes, seconds);
+}
+
+// Of one that is new, or was just used.
 std::string limits_of(const Config& config) {
-  return fmt::format("max-size={}, min-size=0, max-age={}", config.max_upload_bytes,
-                     config.upload_expires.count() / 1000);
+  return limits_of(config, config.upload_expires);
 }
 
 Task<Result<>> refuse(const Services& services, const Exchange& exchange, const Rejection& why) {
@@ -92,9 +100,10 @@ Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link, uint64_t 
   co_return co_await answer_created(exchange, links);
 }
 
-Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, uint64_t expected, uint64_t provided,
-                               bool complete) {
-  const proto::Fields fields = resumable_state_fields(services.config, expected, complete);
+Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, const UploadResource& upload,
+                               uint64_t provided) {
+  const uint64_t expected = upload.offset_bytes();
+  const proto::Fields fields = resumable_state_fields(services, expected, !upload.is_open(), upload.expires_at_ms());
   proto::Problem problem;
   problem.type = kCompletedUpload;
   if (expected != provided) {
@@ -109,7 +118,7 @@ Task<Result<>> answer_head(const Services& services, const Exchange& exchange, U
   const std::optional<CreatedLink> link = co_await upload.find_link();
   proto::ResponseHead head;
   head.status = 204;
-  head.fields = resumable_state_fields(services.config, upload.offset_bytes(), !upload.is_open());
+  head.fields = resumable_state_fields(services, upload.offset_bytes(), !upload.is_open(), upload.expires_at_ms());
   if (upload.length()) head.fields.add("Upload-Length", std::to_string(*upload.length()));
   if (link) {
     head.fields.add("Upload-Link", link_url(exchange.base_url, link->link));
@@ -127,13 +136,14 @@ Task<Result<>> replay(const Services& services, const Exchange& exchange, Upload
   co_await upload.park();
   const bool fits = fields.offset == offset && fields.complete == true && exchange.body.complete();
   if (fits && link) co_return co_await answer_link(exchange, std::move(*link), offset);
-  co_return co_await answer_mismatch(services, exchange, offset, fields.offset.value_or(offset), true);
+  co_return co_await answer_mismatch(services, exchange, upload, fields.offset.value_or(offset));
 }
 
 // The answer to a creation, whose Location is `made`, or to an append (then it is empty).
 Task<Result<>> answer_appended(const Services& services, const Exchange& exchange, Appended done, std::string made) {
   if (done.end.kind == AppendEnd::Kind::refused) {
     exchange.response.close_after();
+    if (done.failed_at_end) exchange.response.add_field("Upload-Complete", proto::format_sf_boolean(true));
     co_return co_await refuse(services, exchange, done.end.why);
   }
   const proto::Fields none;
@@ -141,7 +151,7 @@ Task<Result<>> answer_appended(const Services& services, const Exchange& exchang
   if (done.link) co_return co_await answer_link(exchange, std::move(*done.link), done.offset_bytes);
   proto::ResponseHead head;
   head.status = made.empty() ? 204 : 201;
-  head.fields = resumable_state_fields(services.config, done.offset_bytes, done.complete);
+  head.fields = resumable_state_fields(services, done.offset_bytes, done.complete, done.expires_at_ms);
   if (!made.empty()) head.fields.add("Location", made);
   co_return co_await exchange.response.send(head, {});
 }
@@ -161,7 +171,7 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
   if (mismatch || refused) {
     co_await upload.park();
     if (refused) co_return co_await refuse(services, exchange, *refused);
-    co_return co_await answer_mismatch(services, exchange, offset, *fields.offset, false);
+    co_return co_await answer_mismatch(services, exchange, upload, *fields.offset);
   }
   if (length) upload.set_length(*length);
   wishes.checksums = std::move(*digests);
@@ -173,11 +183,12 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
 
 }  // namespace
 
-proto::Fields resumable_state_fields(const Config& config, uint64_t offset, bool complete) {
+proto::Fields resumable_state_fields(const Services& services, uint64_t offset, bool complete,
+                                     io::EpochMs expires_at_ms) {
   proto::Fields fields;
   fields.add("Upload-Offset", std::to_string(offset));
   fields.add("Upload-Complete", proto::format_sf_boolean(complete));
-  fields.add("Upload-Limit", limits_of(config));
+  fields.add("Upload-Limit", limits_of(services.config, io::Milliseconds(expires_at_ms - services.loop.epoch_ms())));
   fields.add("Cache-Control", "no-store");
   return fields;
 }
@@ -226,7 +237,7 @@ Task<Result<>> handle_resumable_upload(const Services& services, const Exchange&
                                        std::string_view id) {
   // The older interop version 5 names no type.
   const std::optional<std::string_view> type = exchange.request.fields.find("Content-Type");
-  const bool fits = type ? type == proto::kPartialUpload : is_resumable(exchange.request);
+  const bool fits = type ? proto::is_type(*type, proto::kPartialUpload) : is_resumable(exchange.request);
   if (method == proto::Method::patch && !fits) {
     proto::Fields accepted;
     accepted.add("Accept-Patch", kAcceptPatch);
@@ -242,8 +253,7 @@ Task<Result<>> handle_resumable_upload(const Services& services, const Exchange&
   }
   if (method == proto::Method::head) co_return co_await answer_head(services, exchange, upload);
   if (method == proto::Method::patch) co_return co_await answer_patch(services, exchange, upload);
-  const proto::Fields none;
-  co_return co_await cancel_and_answer(exchange, upload, none);
+  co_return co_await cancel_and_answer(exchange, upload);
 }
 
 }  // namespace ringdrop::server

@@ -20,8 +20,10 @@ io::Task<io::Result<>> handle_resumable_creation(const Services& services, const
 io::Task<io::Result<>> handle_resumable_upload(const Services& services, const Exchange& exchange, proto::Method method,
                                                std::string_view id);
 
-// Where an upload stands: Upload-Offset, Upload-Complete, Upload-Limit; not to be stored.
-proto::Fields resumable_state_fields(const Config& config, uint64_t offset, bool complete);
+// Where an upload stands: Upload-Offset, Upload-Complete, Upload-Limit (with what is left of its time); not to be
+// stored.
+proto::Fields resumable_state_fields(const Services& services, uint64_t offset, bool complete,
+                                     io::EpochMs expires_at_ms);
 
 // What OPTIONS tells of it.
 void add_resumable_discovery(const Config& config, proto::Fields& fields);

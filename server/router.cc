@@ -122,7 +122,7 @@ Route route(const proto::RequestHead& request) {
     default:
       break;
   }
-  if (request.path == "*") return {.kind = Kind::options, .allow = "DELETE, GET, HEAD, POST, PUT, OPTIONS"};
+  if (request.path == "*") return {.kind = Kind::options, .allow = "DELETE, GET, HEAD, PATCH, POST, PUT, OPTIONS"};
   const std::vector<std::string_view> segments = proto::path_segments(request.path);
   const Shape shape = shape_of(segments);
   Route to{.kind = kind_for(request.method, shape),

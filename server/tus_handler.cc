@@ -28,15 +28,8 @@ constexpr std::string_view kExtensions =
     "concatenation";
 constexpr std::string_view kChecksums = "sha1,sha256,md5";
 
-// What every answer of the protocol carries.
-proto::Fields tus_fields() {
-  proto::Fields fields;
-  fields.add("Tus-Resumable", proto::kTusVersion);
-  return fields;
-}
-
 Task<Result<>> refuse(const Exchange& exchange, const Rejection& why) {
-  proto::Fields fields = tus_fields();
+  proto::Fields fields;
   if (why.status == 401) fields.add("WWW-Authenticate", "Basic realm=\"ringdrop\", Bearer");
   if (why.status == 412) fields.add("Tus-Version", proto::kTusVersion);
   co_return co_await send_rejection(why, exchange, fields);
@@ -45,7 +38,7 @@ Task<Result<>> refuse(const Exchange& exchange, const Rejection& why) {
 // Upload-Offset and how long it is kept; of a complete one where it is now.
 proto::Fields state_fields(const Exchange& exchange, uint64_t offset, io::EpochMs expires_at_ms,
                            const std::optional<CreatedLink>& link) {
-  proto::Fields fields = tus_fields();
+  proto::Fields fields;
   fields.add("Upload-Offset", std::to_string(offset));
   fields.add("Upload-Expires", proto::format_http_date(expires_at_ms / 1000));
   if (link) {
@@ -73,7 +66,7 @@ Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
     link = co_await upload.find_link();
   }
   proto::ResponseHead head;
-  head.fields = state_fields(exchange, upload.offset_bytes(), upload.row().expires_at_ms, link);
+  head.fields = state_fields(exchange, upload.offset_bytes(), upload.expires_at_ms(), link);
   if (upload.length()) {
     head.fields.add("Upload-Length", std::to_string(*upload.length()));
   } else {
@@ -98,8 +91,8 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
   if (new_length) upload.set_length(*new_length);
   const Appended done = co_await append_and_park(exchange, upload, UploadEnd::when_full, std::move(*wishes));
   if (done.end.kind != AppendEnd::Kind::whole) {
-    const proto::Fields fields = tus_fields();
-    co_return co_await answer_broken(services, exchange, done.end, fields);
+    const proto::Fields none;
+    co_return co_await answer_broken(services, exchange, done.end, none);
   }
   proto::ResponseHead head;
   head.status = 204;
@@ -126,8 +119,8 @@ Task<Result<>> create_upload(const Services& services, const Exchange& exchange,
   }
   // Made it is in any case: what came of the body counts, and the client asks for the offset.
   if (done.end.kind != AppendEnd::Kind::whole) {
-    const proto::Fields fields = tus_fields();
-    co_return co_await answer_broken(services, exchange, done.end, fields);
+    const proto::Fields none;
+    co_return co_await answer_broken(services, exchange, done.end, none);
   }
   proto::ResponseHead head;
   head.status = 201;
@@ -182,8 +175,7 @@ Task<Result<>> handle_tus_upload(const Services& services, const Exchange& excha
   }
   if (method == proto::Method::head) co_return co_await answer_head(exchange, upload);
   if (method == proto::Method::patch) co_return co_await answer_patch(services, exchange, upload);
-  const proto::Fields fields = tus_fields();
-  co_return co_await cancel_and_answer(exchange, upload, fields);
+  co_return co_await cancel_and_answer(exchange, upload);
 }
 
 }  // namespace ringdrop::server

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/file_types.h"
+#include "proto/media_type.h"
 #include "proto/tus.h"
 #include "server/http_error.h"
 #include "server/upload_access.h"
@@ -78,7 +79,7 @@ bool speaks_tus_1(const proto::RequestHead& request) {
 }
 
 bool has_tus_content(const proto::RequestHead& request) {
-  return request.fields.find("Content-Type") == proto::kTusContentType;
+  return proto::is_type(request.fields.find("Content-Type").value_or(""), proto::kTusContentType);
 }
 
 std::expected<TusCreation, Rejection> read_tus_creation(const Services& services, const proto::RequestHead& request) {

@@ -94,7 +94,7 @@ std::expected<std::string, Rejection> name_of(const proto::RequestHead& request,
 std::string_view type_of(const proto::RequestHead& request, const Wishes& wishes) {
   if (!wishes.described.content_type.empty()) return wishes.described.content_type;
   const std::string_view type = request.fields.find("Content-Type").value_or("");
-  return type == proto::kPartialUpload ? std::string_view() : type;
+  return proto::is_type(type, proto::kPartialUpload) ? std::string_view() : type;
 }
 
 // Links for what is on disk.
@@ -192,7 +192,9 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   const std::optional<uint64_t> length = exchange.body.length();
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
-  if (length && *length > services.config.max_upload_bytes) co_return co_await refuse(exchange, errors::kSizeLimit);
+  // A resumable one is refused in the words of its protocol.
+  const bool too_long = length.value_or(0) > services.config.max_upload_bytes;
+  if (too_long && !is_resumable(exchange.request)) co_return co_await refuse(exchange, errors::kSizeLimit);
   std::expected<std::string, Rejection> name = name_of(exchange.request, encoded_name, *wishes);
   if (!name) co_return co_await refuse(exchange, name.error());
 

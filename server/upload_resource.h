@@ -73,6 +73,10 @@ class UploadResource {
     parked_.row.length = length;
     parked_.watched->set_total(length);
   }
+  // An open one is kept from its last use on.
+  io::EpochMs expires_at_ms() const {
+    return is_open() ? services_.loop.epoch_ms() + services_.config.upload_expires.count() : row().expires_at_ms;
+  }
   const std::string& watch_id() const { return watch_id_; }
 
   // Appends the body as far as it comes; then everything that came is durable and counted, whatever ended it; with

@@ -41,6 +41,7 @@ Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload,
       done.link = std::move(*completed);
     } else {
       done.end = AppendEnd::refused(completed.error());
+      done.failed_at_end = true;
     }
   }
   done.offset_bytes = upload.offset_bytes();
@@ -62,15 +63,14 @@ Task<Result<>> answer_broken(const Services& services, const Exchange& exchange,
   co_return co_await send_rejection(why, exchange, fields);
 }
 
-Task<Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload, const proto::Fields& fields) {
+Task<Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload) {
   const auto cancelled = co_await upload.cancel(db::UploadState::cancelled, {});
   if (!cancelled) {
     co_await upload.park();
-    co_return co_await send_rejection(cancelled.error(), exchange, fields);
+    co_return co_await send_rejection(cancelled.error(), exchange);
   }
   proto::ResponseHead head;
   head.status = 204;
-  head.fields = fields;
   co_return co_await exchange.response.send(head, {});
 }
 

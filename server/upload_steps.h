@@ -25,6 +25,7 @@ struct Appended {
   uint64_t offset_bytes = 0;  // durable
   io::EpochMs expires_at_ms = 0;
   bool complete = false;
+  bool failed_at_end = false;       // all of it has come, and is not what it had to be
   std::optional<CreatedLink> link;  // of a complete one that is no part of another
 };
 
@@ -37,6 +38,6 @@ io::Task<io::Result<>> answer_broken(const Services& services, const Exchange& e
                                      const proto::Fields& fields);
 
 // Cancels, gives it back, and answers: 204, or why not.
-io::Task<io::Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload, const proto::Fields& fields);
+io::Task<io::Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload);
 
 }  // namespace ringdrop::server

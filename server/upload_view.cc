@@ -7,7 +7,6 @@
 
 #include "proto/api_json.h"
 #include "proto/digest.h"
-#include "proto/tus.h"
 #include "server/http_error.h"
 #include "server/resumable_handler.h"
 #include "server/upload_answer.h"
@@ -84,8 +83,7 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   const uint64_t offset = *record && !complete ? (*record)->durable() : progress.bytes_stored;
 
   proto::ResponseHead head;
-  head.fields = resumable_state_fields(services.config, offset, complete);
-  if (exchange.request.fields.find("Tus-Resumable")) head.fields.add("Tus-Resumable", proto::kTusVersion);
+  head.fields = resumable_state_fields(services, offset, complete, (*row)->expires_at_ms);
   if (view.bytes_total) head.fields.add("Upload-Length", std::to_string(*view.bytes_total));
   if (!view.url.empty()) head.fields.add("Upload-Link", view.url);
   head.fields.add("Content-Type", "application/json");

@@ -52,6 +52,7 @@ class LossyRing final : public io::Ring {
   io::TimePoint now() override { return real_.now(); }
   io::EpochMs epoch_ms() override { return real_.epoch_ms(); }
   void random(MutableBytes out) override { real_.random(out); }
+  Result<int> make_socket(const io::Address& address) override { return real_.make_socket(address); }
   Result<int> listen(const io::Address& address) override { return real_.listen(address); }
   io::Address local_address(int fd) override { return real_.local_address(fd); }
   Result<uint64_t> unacknowledged_bytes(int fd) override { return real_.unacknowledged_bytes(fd); }

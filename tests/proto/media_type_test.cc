@@ -192,4 +192,14 @@ TEST_CASE("an Accept of many elements is read once") {
   CHECK(accept_quality(std::string(100'001, '"') + ",text/html", "text/html") == 0);
 }
 
+TEST_CASE("a type is itself in any case and with any parameters") {
+  for (const char* const text :
+       {"application/x", "Application/X", "application/x; charset=utf-8", "APPLICATION/X;a=b"}) {
+    CHECK(is_type(text, "application/x"));
+  }
+  for (const char* const text : {"", "application/xy", "application/", "text/x", "x"}) {
+    CHECK_FALSE(is_type(text, "application/x"));
+  }
+}
+
 }  // namespace ringdrop::proto
