@@ -25,7 +25,7 @@ Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blo
     if (!parked || !parked->blob) continue;
     const Result<> cut = co_await blobs.cut(parked->blob->file, parked->offset_bytes);
     if (!cut) co_return cut;  // without its state the next request asks the disk
-    parked->blob->reserved = false;
+    parked->blob->reserved_bytes = parked->offset_bytes;
     claim->release(std::move(parked));
   }
   co_return Result<>{};
@@ -47,9 +47,9 @@ Task<Result<bool>> release_left_reservations(io::EventLoop& loop, storage::BlobS
       continue;
     }
     const storage::BlobId file{one.file};
-    const Result<uint64_t> size = co_await blobs.durable_size(file);
-    if (!size) continue;  // its next request hears of it
-    const Result<> cut = co_await blobs.cut(file, *size);
+    const Result<io::FileStatus> status = co_await blobs.durable_status(file);
+    if (!status) continue;  // its next request hears of it
+    const Result<> cut = co_await blobs.cut(file, status->size_bytes);
     if (!cut) co_return std::unexpected(cut.error());
   }
   co_return open->size() == kUploadsARound;

@@ -99,21 +99,21 @@ Task<Result<>> UploadResource::load_bytes() {
   const storage::BlobId file{row().file.value_or(0)};
   std::optional<UploadCheckpoint> saved = decode_checkpoint(row().progress);
   if (!saved) saved.emplace();
-  Result<uint64_t> size = co_await services_.blobs.durable_size(file);
-  if (!size) co_return std::unexpected(size.error());
-  const uint64_t keep = believable_bytes(*saved, *size);
-  if (keep < *size) {
-    const Result<> cut = co_await services_.blobs.cut(file, keep);
+  const Result<io::FileStatus> status = co_await services_.blobs.durable_status(file);
+  if (!status) co_return std::unexpected(status.error());
+  const uint64_t size = believable_bytes(*saved, status->size_bytes);
+  uint64_t reserved_bytes = status->allocated_bytes;
+  if (size < status->size_bytes) {
+    const Result<> cut = co_await services_.blobs.cut(file, size);
     if (!cut) co_return cut;
-    size = keep;
+    reserved_bytes = size;
   }
-  parked_.offset_bytes = *size;
+  parked_.offset_bytes = size;
   storage::Checksums checksums(std::move(saved->whole_spans));
-  if (checksums.bytes() > *size) checksums = storage::Checksums();
-  // What it held in the process before this one, it may hold still.
-  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums), true});
+  if (checksums.bytes() > size) checksums = storage::Checksums();
+  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums), reserved_bytes});
   parked_.expected = std::move(saved->expected);
-  const bool digests_fit = saved->digested_bytes <= *size;
+  const bool digests_fit = saved->digested_bytes <= size;
   parked_.digested_bytes = digests_fit ? saved->digested_bytes : 0;
   for (const auto& [algorithm, state] : saved->digests) {
     std::optional<proto::Digester> digester = proto::Digester::restore(algorithm, state);
@@ -293,7 +293,7 @@ Task<Result<>> UploadResource::cut_back(uint64_t offset) {
   // What was computed covers bytes that are gone: from the last whole span on, and the digests, it is done again.
   std::string spans = parked_.blob ? parked_.blob->checksums.whole_spans() : std::string();
   spans.resize(std::min<std::size_t>(spans.size(), offset / storage::kChecksumSpan * storage::kChecksumBytes));
-  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans)), false});
+  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans)), offset});
   parked_.offset_bytes = offset;
   const std::vector<proto::DigestAlgorithm> algorithms = algorithms_of(parked_.digesters);
   restart_digests(algorithms);

@@ -91,7 +91,8 @@ std::vector<std::string> UploadRegistry::holding_space(io::TimePoint since, std:
   for (const auto& [id_hash, entry] : entries_) {
     if (found.size() == most) break;
     const std::optional<ParkedUpload>& parked = entry.parked;
-    if (parked && parked->blob && parked->blob->reserved && parked->idle_since <= since) found.push_back(id_hash);
+    if (parked && parked->blob && parked->blob->reserved_bytes > parked->offset_bytes && parked->idle_since <= since)
+      found.push_back(id_hash);
   }
   return found;
 }

@@ -50,7 +50,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   if (!room) co_return std::unexpected(rejection_for(room.error()));
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
-  (*writer)->make_resumable(storage::Checksums(), std::string());
+  (*writer)->make_resumable(storage::Checksums(), std::string(), 0);
   const Result<> entered = co_await (*writer)->sync_entry();
   Result<storage::ParkedBlob> blob = co_await (*writer)->park();
   if (!entered || !blob) {

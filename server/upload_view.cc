@@ -50,12 +50,13 @@ Progress progress_of(const db::Upload& row) {
 Task<Result<ProgressHub::Ptr>> record_of(const Services& services, const db::Upload& row) {
   ProgressHub::Ptr record = services.progress.find(row.watch);
   if (record || row.state != db::UploadState::open) co_return std::move(record);
-  Result<uint64_t> size = co_await services.blobs.durable_size(storage::BlobId{row.file.value_or(0)});
-  if (!size) co_return std::unexpected(size.error());
+  const storage::BlobId file{row.file.value_or(0)};
+  const Result<io::FileStatus> status = co_await services.blobs.durable_status(file);
+  if (!status) co_return std::unexpected(status.error());
   std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
   if (!checkpoint) checkpoint.emplace();
   record = services.progress.open(row.watch);
-  record->begin_paused(believable_bytes(*checkpoint, *size), row.length);
+  record->begin_paused(believable_bytes(*checkpoint, status->size_bytes), row.length);
   co_return std::move(record);
 }
 

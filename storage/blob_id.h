@@ -44,4 +44,9 @@ inline std::optional<uint32_t> parse_hex_name(std::string_view name, std::size_t
   return value;
 }
 
+// Below blobs/: "0000002a/0b3".
+inline std::string path_of(BlobId id) {
+  return directory_name(id.directory()) + '/' + id.file_name();
+}
+
 }  // namespace ringdrop::storage

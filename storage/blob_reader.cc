@@ -1,7 +1,5 @@
 #include "storage/blob_reader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -21,7 +19,7 @@ io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
   file_.reset();
   open_extent_ = extent;
   const BlobId id = extents_[extent].file;
-  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
+  const std::string path = path_of(id);
   io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read);
   if (!fd && fd.error().code == io::Errc::not_found)
     co_return io::fail(io::Errc::corrupt, "open", fd.error().sys_errno);

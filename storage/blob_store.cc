@@ -163,77 +163,6 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::create(std::optional<uint64
   co_return std::move(writer);
 }
 
-// A directory object of its own: the one that filled it may be another loop's, or of a process that is gone.
-Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, std::optional<uint64_t> length) {
-  if (space_.failed.load(std::memory_order_relaxed)) co_return io::fail(Errc::system, "storage", EROFS);
-  const uint64_t so_far = parked.checksums.bytes();
-  const uint64_t missing = length ? *length - std::min(*length, so_far) : 1;
-  const Result<io::FileSystemStatus> looked = co_await file_system();
-  if (!looked) co_return std::unexpected(looked.error());
-  if (space_.bytes_above_floor() < missing) co_return io::fail(Errc::no_space, "reserve");
-
-  const uint32_t number = parked.file.directory();
-  const std::string directory_path = directory_name(number);
-  Result<io::OwnedFd> directory_fd = co_await blobs_.open_directory(directory_path.c_str());
-  if (!directory_fd && directory_fd.error().code == Errc::not_found) co_return io::fail(Errc::corrupt, "open");
-  if (!directory_fd) co_return std::unexpected(directory_fd.error());
-  io::Directory opened(loop_, std::move(*directory_fd));
-  auto directory = std::make_shared<BlobDirectory>(loop_, number, std::move(opened));
-  const std::string name = parked.file.file_name();
-  Result<io::OwnedFd> fd = co_await directory->directory.open_file(name.c_str(), io::OpenMode::read_write);
-  if (!fd && fd.error().code == Errc::not_found) co_return io::fail(Errc::corrupt, "open");
-  if (!fd) co_return std::unexpected(fd.error());
-  io::File file(loop_, std::move(*fd));
-  io::FileStatus status;
-  const Result<> known = co_await file.stat(status);
-  if (!known) co_return std::unexpected(known.error());
-  if (status.size_bytes != so_far) co_return io::fail(Errc::corrupt, "stat");
-  std::string tail(so_far % io::kDirectAlignment, '\0');
-  const MutableBytes room(reinterpret_cast<std::byte*>(tail.data()), tail.size());
-  const Result<> read = co_await file.read_all_at(room, so_far - tail.size());
-  if (!read) co_return std::unexpected(read.error());
-  ++directory->unsettled;
-  auto writer = std::make_unique<BlobWriter>(loop_, space_, std::move(directory), parked.file, std::move(file));
-  writer->make_resumable(std::move(parked.checksums), std::move(tail));
-  if (length && missing > 0) {
-    const Result<> reserved = co_await writer->reserve(*length);
-    if (!reserved) co_return std::unexpected(reserved.error());
-  }
-  co_return std::move(writer);
-}
-
-Task<Result<uint64_t>> BlobStore::durable_size(BlobId id) {
-  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
-  Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read_write);
-  if (!fd && fd.error().code == Errc::not_found) co_return io::fail(Errc::corrupt, "open");
-  if (!fd) co_return std::unexpected(fd.error());
-  io::File file(loop_, std::move(*fd));
-  if (space_.durability == Durability::full) {
-    const Result<> synced = co_await file.sync_data();
-    if (!synced) {
-      space_.failed.store(true);
-      co_return std::unexpected(synced.error());
-    }
-  }
-  io::FileStatus status;
-  const Result<> known = co_await file.stat(status);
-  if (!known) co_return std::unexpected(known.error());
-  co_return status.size_bytes;
-}
-
-Task<Result<>> BlobStore::cut(BlobId id, uint64_t size_bytes) {
-  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
-  Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read_write);
-  if (!fd && fd.error().code == Errc::not_found) co_return io::fail(Errc::corrupt, "open");
-  if (!fd) co_return std::unexpected(fd.error());
-  io::File file(loop_, std::move(*fd));
-  const Result<> cut = co_await file.truncate(size_bytes);
-  if (!cut || space_.durability != Durability::full) co_return cut;
-  const Result<> synced = co_await file.sync_data();
-  if (!synced) space_.failed.store(true);
-  co_return synced;
-}
-
 // The directory that has room; made when there is none. Those who come meanwhile wait for the one that makes it.
 Task<Result<std::shared_ptr<BlobDirectory>>> BlobStore::directory_to_fill() {
   while (making_directory_) static_cast<void>(co_await directory_made_.wait());
@@ -278,7 +207,7 @@ BlobReader BlobStore::open_reader(std::vector<Extent> extents) {
 }
 
 Task<Result<>> BlobStore::remove(BlobId id) {
-  const std::string path = fmt::format("{}/{}", directory_name(id.directory()), id.file_name());
+  const std::string path = path_of(id);
   co_return co_await blobs_.remove_file(path.c_str());
 }
 

@@ -39,11 +39,12 @@ class BlobStore {
   // exhausted, system (a failed store too).
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> create(std::optional<uint64_t> length);
   // Goes on with a file that was put aside; `length`: of the whole blob, when it is known: its space is reserved.
-  // corrupt: the file is gone, or is not as long as was parked. no_space, exhausted, system.
+  // corrupt: the file is gone. no_space, exhausted, system.
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> reopen(ParkedBlob parked, std::optional<uint64_t> length);
-  // What is in an unfinished file, made durable first: its size. corrupt: it is gone.
-  io::Task<io::Result<uint64_t>> durable_size(BlobId id);
-  // Cuts an unfinished file to `size_bytes`, durably; also gives back what was reserved behind it.
+  // What is in an unfinished file, made durable first: its size, and what it holds of the disk. corrupt: it is gone.
+  io::Task<io::Result<io::FileStatus>> durable_status(BlobId id);
+  // Cuts an unfinished file to `size_bytes`, durably; also gives back what was reserved behind it. corrupt: it is gone,
+  // or shorter.
   io::Task<io::Result<>> cut(BlobId id, uint64_t size_bytes);
   BlobReader open_reader(std::vector<Extent> extents);
   // The row that names it is gone. not_found when the file is gone already.
@@ -76,6 +77,8 @@ class BlobStore {
   BlobStore(io::EventLoop& loop, BlobSpace& space, io::Directory blobs, io::Directory unsettled);
 
   io::Task<io::Result<std::shared_ptr<BlobDirectory>>> directory_to_fill();
+  io::Task<io::Result<std::shared_ptr<BlobDirectory>>> directory_of(BlobId id);
+  io::Task<io::Result<io::File>> open_unfinished(const io::Directory& directory, const std::string& path);
   io::Task<io::Result<std::shared_ptr<BlobDirectory>>> make_directory(uint32_t number);
   io::Task<io::Result<>> take_marks_away();
   io::Task<io::Result<>> sync(const io::Directory& directory);
@@ -86,6 +89,7 @@ class BlobStore {
   io::Directory unsettled_;
   std::shared_ptr<BlobDirectory> filling_;
   std::vector<std::shared_ptr<BlobDirectory>> filled_;
+  std::shared_ptr<BlobDirectory> gone_on_in_;
   bool making_directory_ = false;
   io::WaitList directory_made_;
 };

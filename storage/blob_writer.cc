@@ -231,12 +231,13 @@ std::size_t BlobWriter::least_direct_bytes() const {
   return resumable_ ? io::kDirectAlignment : kDirectBytes;
 }
 
-void BlobWriter::make_resumable(Checksums so_far, std::string tail) {
+void BlobWriter::make_resumable(Checksums so_far, std::string tail, uint64_t reserved_bytes) {
   CHECK_THAT(appended_ == 0 && reserved_ == 0);
   CHECK_THAT(tail.size() == so_far.bytes() % io::kDirectAlignment);
   resumable_ = true;
   tail_ = std::move(tail);
-  appended_ = stored_ = written_behind_ = reserved_ = so_far.bytes();
+  appended_ = stored_ = written_behind_ = so_far.bytes();
+  reserved_ = std::max(appended_, reserved_bytes);
   checksums_ = std::move(so_far);
 }
 
@@ -266,8 +267,7 @@ io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
   direct_.reset();
   file_.reset();
   if (!done) co_return std::unexpected(done.error());
-  const bool reserved = reserved_ > appended_;
-  ParkedBlob parked{id_, std::move(checksums_), reserved};
+  ParkedBlob parked{id_, std::move(checksums_), reserved_};
   co_return std::move(parked);
 }
 

@@ -38,8 +38,8 @@ struct Extent {
 struct ParkedBlob {
   BlobId file;
   Checksums checksums;  // of its bytes: checksums.bytes() is its durable size
-  // Disk space is held behind its bytes: BlobStore::cut() gives it back.
-  bool reserved = false;
+  // The disk holds space for so many bytes: BlobStore::cut() gives back what is behind its own.
+  uint64_t reserved_bytes = 0;
 };
 
 class BlobWriter {
@@ -86,7 +86,7 @@ class BlobWriter {
   // through the page cache when all is to be durable: after a crash they count only where the caller has noted their
   // end. Space is reserved behind it. Before the first append(); its bytes are those of `so_far`, and `tail` those
   // behind the last whole block.
-  void make_resumable(Checksums so_far, std::string tail);
+  void make_resumable(Checksums so_far, std::string tail, uint64_t reserved_bytes);
   // Everything appended is durable, and the descriptors are closed; go on by BlobStore::reopen(). no_space, system.
   io::Task<io::Result<ParkedBlob>> park();
   // Everything appended so far is durable: bytes_stored() counts it. no_space, system.

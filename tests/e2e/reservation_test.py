@@ -2,7 +2,6 @@
 """Disk space that a declared length asks for: refused where it cannot be had, and not held by who does not come back."""
 
 import os
-import unittest
 
 from harness import GIB, MIB, EndToEnd, main, random_bytes, request, wait_until
 
@@ -49,7 +48,7 @@ class Reservation(EndToEnd):
         done = self.here.exchange(request("PATCH", upload, TUS, PIECE, f"Upload-Offset: {offset}", body=rest))
         self.assertEqual((done.status, done.get("Upload-Offset")), (204, str(256 * MIB)), done)
 
-    @unittest.expectedFailure  # the second PATCH asks for room that the first one has reserved: 507
+
     def test_what_an_upload_has_reserved_is_not_asked_for_again(self):
         disk = os.statvfs(self.directory)
         free = disk.f_bavail * disk.f_frsize
