@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "io/event_loop.h"
@@ -24,6 +26,14 @@ struct BlobDirectory {
   // Blobs begun here of which it is not yet settled that their row is durable or their file is gone. The mark below
   // unsettled/ stays as long as there is one.
   uint32_t unsettled = 0;
+
+  // The file here that was put aside last stays open for a moment: most uploads that come in pieces go on at once.
+  struct LeftOpen {
+    BlobId id;
+    io::File file;
+    std::optional<io::File> direct;
+  };
+  std::unique_ptr<LeftOpen> left_open;
 };
 
 }  // namespace ringdrop::storage

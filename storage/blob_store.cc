@@ -311,12 +311,14 @@ Task<Result<>> BlobStore::take_marks_away() {
 }
 
 Task<Result<>> BlobStore::upkeep() {
+  gone_on_in_.reset();  // who goes on again opens it again
   const Result<io::FileSystemStatus> looked = co_await file_system();
   if (!looked) co_return std::unexpected(looked.error());
   co_return co_await take_marks_away();
 }
 
 Task<> BlobStore::close() {
+  gone_on_in_.reset();
   if (filling_) filled_.push_back(std::move(filling_));
   const Result<> settled = co_await take_marks_away();
   if (!settled) loop_.log().warn(fmt::format("blob directories stay marked: {}", io::describe(settled.error())));

@@ -264,6 +264,10 @@ io::Task<io::Result<>> BlobWriter::make_durable() {
 io::Task<io::Result<ParkedBlob>> BlobWriter::park() {
   const io::Result<> done = co_await make_durable();
   co_await writes_.join();
+  if (done && leaves_open_) {
+    BlobDirectory::LeftOpen left{id_, std::move(*file_), std::move(direct_)};
+    directory_->left_open = std::make_unique<BlobDirectory::LeftOpen>(std::move(left));
+  }
   direct_.reset();
   file_.reset();
   if (!done) co_return std::unexpected(done.error());

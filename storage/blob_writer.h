@@ -87,7 +87,12 @@ class BlobWriter {
   // end. Space is reserved behind it. Before the first append(); its bytes are those of `so_far`, and `tail` those
   // behind the last whole block.
   void make_resumable(Checksums so_far, std::string tail, uint64_t reserved_bytes);
-  // Everything appended is durable, and the descriptors are closed; go on by BlobStore::reopen(). no_space, system.
+  // It goes on with a file that was left open in its directory; and leaves it open there when it is put aside again.
+  void use_left_open(std::optional<io::File> direct) {
+    leaves_open_ = true;
+    if (direct) direct_.emplace(std::move(*direct));
+  }
+  // Everything appended is durable, and the descriptors are given up; go on by BlobStore::reopen(). no_space, system.
   io::Task<io::Result<ParkedBlob>> park();
   // Everything appended so far is durable: bytes_stored() counts it. no_space, system.
   io::Task<io::Result<>> make_durable();
@@ -139,6 +144,7 @@ class BlobWriter {
   uint64_t reserved_ = 0;  // the file's size, when larger than what was written
   bool reserve_unsupported_ = false;
   bool resumable_ = false;
+  bool leaves_open_ = false;
   std::string tail_;             // of a resumable file: what is behind its last whole block
   uint64_t dirty_ = 0;           // bytes in the page cache that were not given to the device yet
   uint64_t written_behind_ = 0;  // all before this offset was

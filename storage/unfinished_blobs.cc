@@ -2,6 +2,8 @@
 // blob_store.cc.
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -47,8 +49,17 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, s
 
   Result<std::shared_ptr<BlobDirectory>> directory = co_await directory_of(parked.file);
   if (!directory) co_return std::unexpected(directory.error());
-  Result<io::File> file = co_await open_unfinished((*directory)->directory, parked.file.file_name());
-  if (!file) co_return std::unexpected(file.error());
+  std::unique_ptr<BlobDirectory::LeftOpen> left = std::move((*directory)->left_open);
+  std::optional<io::File> file;
+  std::optional<io::File> direct;
+  if (left && left->id == parked.file) {
+    file.emplace(std::move(left->file));
+    if (left->direct) direct.emplace(std::move(*left->direct));
+  } else {
+    Result<io::File> opened = co_await open_unfinished((*directory)->directory, parked.file.file_name());
+    if (!opened) co_return std::unexpected(opened.error());
+    file.emplace(std::move(*opened));
+  }
   std::string tail(so_far % io::kDirectAlignment, '\0');
   if (!tail.empty()) {
     const MutableBytes room(reinterpret_cast<std::byte*>(tail.data()), tail.size());
@@ -57,6 +68,7 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, s
   }
   ++(*directory)->unsettled;
   auto writer = std::make_unique<BlobWriter>(loop_, space_, std::move(*directory), parked.file, std::move(*file));
+  writer->use_left_open(std::move(direct));
   writer->make_resumable(std::move(parked.checksums), std::move(tail), held);
   if (length.value_or(0) > held) {
     const Result<> reserved = co_await writer->reserve(*length);
