@@ -65,10 +65,14 @@ Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, Uploa
   row.state = db::UploadState::expired;
   row.expires_at_ms = now_ms + config.finished_upload_ttl.count();
   db::UploadEnds change;
-  const ProgressHub::Ptr watched = progress.find(row.watch);
+  const std::string watch_id = row.watch;
   change.ends.push_back({std::move(row), db::FileFate::garbage});
   const Result<> ended = co_await catalogue.end_uploads(loop, change);
-  if (ended && watched) watched->fail("expired");
+  if (!ended) co_return ended;
+  // Also for who has just read in the catalogue that it rests.
+  ProgressHub::Ptr watched = progress.open(watch_id);
+  watched->fail("expired");
+  progress.keep(std::move(watched));
   co_return ended;
 }
 

@@ -36,7 +36,7 @@ std::string frame_of(std::string_view text) {
 
 }  // namespace
 
-std::string format_news(std::string_view watch_id, const ProgressNews& news, std::string url) {
+ProgressNewsPtr make_news(std::string_view watch_id, ProgressNews news, std::string url) {
   proto::ProgressMessage message;
   message.watch = watch_id;
   message.state = name_of(news.progress.state);
@@ -46,7 +46,9 @@ std::string format_news(std::string_view watch_id, const ProgressNews& news, std
   if (const std::optional<double> eta = eta_of(news)) message.eta = rounded(*eta, 0.5);
   message.url = std::move(url);
   message.reason = news.progress.reason;
-  return proto::format_progress(message);
+  news.json = proto::format_progress(message);
+  news.frame = frame_of(news.json);
+  return std::make_shared<const ProgressNews>(std::move(news));
 }
 
 ProgressFeed::Channel::~Channel() {
@@ -54,7 +56,7 @@ ProgressFeed::Channel::~Channel() {
 }
 
 io::Task<io::Result<>> ProgressFeed::Channel::next(uint64_t seen, io::TimePoint deadline, const std::stop_token& stop) {
-  while (newest_.version == seen) {
+  while (newest_->version == seen) {
     const io::Result<> woken = co_await news_.wait(deadline, stop);
     if (!woken) co_return woken;
   }
@@ -67,22 +69,23 @@ void ProgressFeed::Channel::sample(io::TimePoint now) {
   if (record_) progress = record_->sample();
   const double seconds = std::chrono::duration<double>(now - sampled_at_).count();
   if (progress.state != ProgressState::receiving) {
-    newest_.rate.reset();
-  } else if (newest_.version > 0 && newest_.progress.state == ProgressState::receiving && seconds > 0) {
+    rate_.reset();
+  } else if (newest_->progress.state == ProgressState::receiving && seconds > 0) {
     const double bytes = static_cast<double>(progress.bytes_stored - std::min(sampled_bytes_, progress.bytes_stored));
-    const double weight = newest_.rate ? std::min(1.0, seconds / kRateSeconds) : 1.0;
-    newest_.rate = newest_.rate.value_or(0) * (1 - weight) + bytes / seconds * weight;
+    const double weight = rate_ ? std::min(1.0, seconds / kRateSeconds) : 1.0;
+    rate_ = rate_.value_or(0) * (1 - weight) + bytes / seconds * weight;
   }
   sampled_at_ = now;
   sampled_bytes_ = progress.bytes_stored;
-  if (newest_.version == 0 || progress != newest_.progress) publish(progress);
+  if (newest_->version == 0 || progress != newest_->progress) publish(std::move(progress));
 }
 
-void ProgressFeed::Channel::publish(const Progress& progress) {
-  newest_.progress = progress;
-  newest_.json = format_news(watch_id_, newest_, {});
-  newest_.frame = frame_of(newest_.json);
-  ++newest_.version;
+void ProgressFeed::Channel::publish(Progress progress) {
+  ProgressNews news;
+  news.version = newest_->version + 1;
+  news.progress = std::move(progress);
+  news.rate = rate_;
+  newest_ = make_news(watch_id_, std::move(news), {});
   news_.wake_all();
 }
 
@@ -98,7 +101,7 @@ std::shared_ptr<ProgressFeed::Channel> ProgressFeed::watch(std::string_view watc
     channels_.insert_or_assign(std::string(watch_id), channel);
   }
   if (!channel->record_) channel->record_ = std::move(record);
-  if (channel->newest_.version == 0) channel->sample(loop_.now());
+  if (channel->newest_->version == 0) channel->sample(loop_.now());
   return channel;
 }
 

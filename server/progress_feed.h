@@ -20,14 +20,17 @@
 
 namespace ringdrop::server {
 
-// A message as it stands: who has seen `version` has seen it.
+// One message. It never changes: a watcher may be sending it still when the next one is there.
 struct ProgressNews {
-  uint64_t version = 0;  // 0: nothing yet
+  uint64_t version = 0;  // who has seen it has seen the message; 0: nothing yet
   Progress progress;
   std::optional<double> rate;  // bytes a second, lately
-  std::string json;            // without `url`, which depends on how a watcher calls us
-  std::string frame;           // the same as a websocket text message
+  std::string json;
+  std::string frame;  // the same as a websocket text message
 };
+using ProgressNewsPtr = std::shared_ptr<const ProgressNews>;
+// `version`, `progress` and `rate` in words. `url`: of the link, which depends on how a watcher calls us; "" without.
+ProgressNewsPtr make_news(std::string_view watch_id, ProgressNews news, std::string url);
 
 // How many watch, over all loops.
 struct WatcherCounts {
@@ -46,7 +49,8 @@ class ProgressFeed {
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
-    const ProgressNews& newest() const { return newest_; }
+    // Without `url`.
+    const ProgressNewsPtr& newest() const { return newest_; }
     // Whether anybody has announced the upload.
     bool has_record() const { return record_ != nullptr; }
     // Suspends until the newest message is another than `seen`. timed_out, cancelled. `stop` lives until then.
@@ -55,13 +59,14 @@ class ProgressFeed {
    private:
     friend class ProgressFeed;
     void sample(io::TimePoint now);
-    void publish(const Progress& progress);
+    void publish(Progress progress);
 
     ProgressFeed& feed_;
     const std::string watch_id_;
     ProgressHub::Ptr record_;
-    ProgressNews newest_;
+    ProgressNewsPtr newest_ = std::make_shared<ProgressNews>();
     io::WaitList news_;
+    std::optional<double> rate_;
     // For the rate.
     io::TimePoint sampled_at_{};
     uint64_t sampled_bytes_ = 0;
@@ -87,8 +92,5 @@ class ProgressFeed {
   io::WaitList wake_;
   std::map<std::string, std::weak_ptr<Channel>, std::less<>> channels_;
 };
-
-// The message to a watcher; `url`: of the link, once there is one.
-std::string format_news(std::string_view watch_id, const ProgressNews& news, std::string url);
 
 }  // namespace ringdrop::server

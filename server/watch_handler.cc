@@ -89,9 +89,8 @@ class Watcher {
     return !news_ ||
            (news_->progress.state != ProgressState::receiving && news_->progress.state != ProgressState::finishing);
   }
-  // What is to be said, as JSON and as a frame.
-  std::string json() const { return own_ ? own_->json : news_->json; }
-  const std::string& frame() const { return own_ ? own_->frame : news_->frame; }
+  // What is to be said: stays until the next call of next().
+  const ProgressNews& news() const { return *news_; }
 
   // Waits for news: true; false: nothing new by `deadline`. cancelled: the watcher should go, by drain or by stop.
   Task<Result<bool>> next(io::TimePoint deadline, const std::stop_token& stop) {
@@ -102,33 +101,28 @@ class Watcher {
     if (!woken && woken.error().code != io::Errc::timed_out) co_return std::unexpected(woken.error());
     if (!woken) {
       if (!before_start_ || channel_->has_record() || services_.loop.now() < give_up_) co_return false;
-      ProgressNews over = channel_->newest();
+      ProgressNews over;
       over.progress.state = ProgressState::failed;
       over.progress.reason = "no_upload";
-      adopt(std::move(over));
+      news_ = make_news(watch_id_, std::move(over), {});
       co_return true;
     }
-    seen_ = channel_->newest().version;
-    news_ = &channel_->newest();
-    own_.reset();
-    if (!news_->progress.token.empty()) adopt(*news_);
+    news_ = channel_->newest();
+    seen_ = news_->version;
+    if (!news_->progress.token.empty()) add_url();
     co_return true;
   }
 
-  // Says something that is this watcher's own: the URL depends on how it calls us.
-  void adopt(ProgressNews news) {
-    own_.emplace(std::move(news));
-    std::string url;
-    const Progress& progress = own_->progress;
-    if (!progress.token.empty()) url = link_url(exchange_.base_url, progress.token, progress.name);
-    own_->json = format_news(watch_id_, *own_, std::move(url));
-    proto::WebsocketCodec codec(proto::WebsocketCodec::Role::server, 0);
-    codec.send(own_->json, true);
-    own_->frame = codec.output();
-    news_ = &*own_;
+ private:
+  // It depends on how this watcher calls us.
+  void add_url() {
+    ProgressNews own;
+    own.version = news_->version;
+    own.progress = news_->progress;
+    std::string url = link_url(exchange_.base_url, own.progress.token, own.progress.name);
+    news_ = make_news(watch_id_, std::move(own), std::move(url));
   }
 
- private:
   const Services& services_;
   const Exchange& exchange_;
   const std::string watch_id_;
@@ -137,8 +131,7 @@ class Watcher {
   std::shared_ptr<ProgressFeed::Channel> channel_;
   const io::TimePoint give_up_;
   uint64_t seen_ = 0;
-  std::optional<ProgressNews> own_;
-  const ProgressNews* news_ = nullptr;
+  ProgressNewsPtr news_;  // told last, or being told
 };
 
 // The reading half: answers pings, ignores messages, notices the end. Asks who is silent for a sign of life.
@@ -202,7 +195,7 @@ Task<Result<>> serve_websocket(const Services& services, const Exchange& exchang
   io::TaskScope reading(services.loop);
   reading.spawn(listen_to(session, services.loop, over));
   // Nothing new for a while: the reading half sees to that.
-  const auto say = [&](bool news) { return session.send_frames(news ? std::string_view(watcher.frame()) : ""); };
+  const auto say = [&](bool news) { return session.send_frames(news ? std::string_view(watcher.news().frame) : ""); };
   Result<> done = co_await tell(exchange, services.loop, watcher, is_over, say);
   if (done) done = co_await session.send_close(watcher.has_ended() ? proto::kCloseNormal : proto::kCloseGoingAway);
   if (done) {
@@ -226,7 +219,7 @@ Task<Result<>> serve_event_stream(const Services& services, const Exchange& exch
   if (exchange.response.is_head()) co_return co_await exchange.response.finish();
   std::string event;
   const auto say = [&](bool news) {
-    event = news ? "data: " + watcher.json() + "\n\n" : ":\n\n";
+    event = news ? "data: " + watcher.news().json + "\n\n" : ":\n\n";
     return exchange.response.write(as_bytes(event));
   };
   const Result<> told = co_await tell(exchange, services.loop, watcher, exchange.stop, say);
@@ -242,7 +235,7 @@ Task<Result<>> serve_snapshot(const Services& services, const Exchange& exchange
   head.fields.add("Content-Type", "application/json");
   head.fields.add("Cache-Control", "no-store");
   head.fields.add("X-Content-Type-Options", "nosniff");
-  const std::string body = watcher.json() + "\n";
+  const std::string body = watcher.news().json + "\n";
   co_return co_await exchange.response.send(head, body);
 }
 
