@@ -10,11 +10,13 @@ import pwd
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import unittest
 from urllib.parse import quote
 
-from harness import CHECKOUT, KIB, MIB, PATIENCE, EndToEnd, main, make_file, random_bytes, sha256_of, wait_until
+from harness import CHECKOUT, KIB, MIB, PATIENCE, EndToEnd, Wire, main, make_file, random_bytes, sha256_of, wait_until
+from watch_tools import EventWatcher, WebsocketWatcher
 
 BACKEND = "127.0.0.1:8080"  # in the snippets
 ALONE = "files.example"
@@ -186,10 +188,10 @@ class Behind:
     def said(self):
         return (self.directory / "said").read_bytes()
 
-    def fields(self, *arguments):
+    def fields(self, *arguments, stdin_bytes=None):
         """The fields of the last head that curl sees, names in lower case; the body goes to said()."""
         heads = self.directory / "heads"
-        self.through("-D", heads, "-o", self.directory / "said", *arguments)
+        self.through("-D", heads, "-o", self.directory / "said", *arguments, input=stdin_bytes)
         head = heads.read_bytes().decode("latin-1").rstrip().split("\r\n\r\n")[-1]
         lines = [line.partition(":") for line in head.split("\r\n")[1:]]
         return {name.lower(): value.strip() for name, _, value in lines}
@@ -294,6 +296,61 @@ class Behind:
         direct = self.curl_ok("-H", claim, "-T", self.directory / "x", server.url + "/x")
         self.assertTrue(direct.startswith(b"https://evil.example/"), direct)
 
+    def test_a_resumable_upload_goes_through_whatever_version_its_client_says(self):
+        _, base = self.alone()
+        body = random_bytes(3 * MIB, "resumable")
+        for version in (["-H", "Upload-Draft-Interop-Version: 8"], ["-H", "Upload-Draft-Interop-Version: 6"], []):
+            for http in ("--http1.1", "--http2"):
+                with self.subTest(version=version, http=http):
+                    begun = self.fields(http, *version, "-m", "20", "-H", "Upload-Complete: ?0", "-T", "-", base + "/f",
+                                        stdin_bytes=body[:2 * MIB])
+                    self.assertEqual(begun["upload-complete"], "?0")
+                    upload = base + begun["location"]
+                    seen = self.fields(http, *version, "-m", "20", "-I", upload)
+                    self.assertEqual(seen["upload-offset"], str(2 * MIB))
+                    done = self.fields(http, *version, "-m", "20", "-X", "PATCH", "-H", "Upload-Complete: ?1",
+                                       "-H", f"Upload-Offset: {2 * MIB}", "-T", "-",
+                                       "-H", "Content-Type: application/partial-upload", upload,
+                                       stdin_bytes=body[2 * MIB:])
+                    self.assertEqual(self.through(done["upload-link"]), body)
+
+    def watch_through(self, base, *fields):
+        """A connection through the proxy that has asked for /watch/..., over TLS and HTTP/1.1."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        wire = Wire(("127.0.0.1", self.proxy.port))
+        self.addCleanup(wire.close)
+        host = base.removeprefix("https://").split(":")[0]
+        wire.socket = context.wrap_socket(wire.socket, server_hostname=host)
+        return wire
+
+    def assert_is_watched(self, base, path, authority):
+        watch_id = "watched-through-a-proxy"
+        target = f"{path}/watch/{watch_id}"
+        host = f"Host: {authority}"
+        watchers = [WebsocketWatcher(self.watch_through(base), target, host, f"Origin: https://{authority}", host=None),
+                    EventWatcher(self.watch_through(base), target, host, host=None)]
+        for one in watchers:
+            one.until("waiting")
+        command = ["curl", "-q", "-sS", "--noproxy", "*", *self.options(), "-H", f"Watch-Id: {watch_id}", "-T", "-",
+                   base + "/film"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as curl:
+            curl.stdin.write(bytes(2 * MIB))
+            curl.stdin.flush()
+            for one in watchers:
+                while one.until("receiving")["bytes_stored"] == 0:
+                    pass
+            said, _ = curl.communicate(b"the end")
+        for one in watchers:
+            one.until("complete", url=said.decode().strip())
+            self.assertIsNone(one.next())
+        self.assertEqual(watchers[0].code, 1000)
+
+    def test_an_upload_is_watched_by_a_websocket_and_by_events_while_it_runs(self):
+        _, base = self.alone()
+        self.assert_is_watched(base, "", base.removeprefix("https://"))
+
     def test_under_a_prefix_upload_download_and_both_ways_to_delete_work(self):
         server = self.server("--public-url", "https://set.later", start=False)
         server.start()
@@ -323,6 +380,7 @@ class Behind:
                 self.assertIn(b"ringdrop: 404 not_found: ", self.said())
         self.assertIn(base.encode(), self.through(base + "/"), "the help")
         self.assertEqual(self.status("-L", base), 200)
+        self.assert_is_watched(base, PREFIX, f"{SHARED}:{proxy.port}")
 
     def test_names_go_through_as_they_are_with_and_without_a_prefix(self):
         names = ["a?b #%25 ü日本.txt", "%2e", "a+b&c=d;e", 'q"uo\\te', "<b>|^`{}", " ", "a%2Fb", "\r\nSet-Cookie: x",

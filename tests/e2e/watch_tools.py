@@ -64,9 +64,9 @@ class Watcher:
 
 
 class WebsocketWatcher(Watcher):
-    def __init__(self, wire, path, *fields):
+    def __init__(self, wire, path, *fields, **keywords):
         super().__init__(wire)
-        self.websocket = Websocket(wire, path, *fields)
+        self.websocket = Websocket(wire, path, *fields, **keywords)
         if self.websocket.answer.status != 101:
             raise AssertionError(f"no websocket: {self.websocket.answer}")
 
@@ -81,9 +81,9 @@ class WebsocketWatcher(Watcher):
 
 
 class EventWatcher(Watcher):
-    def __init__(self, wire, path, *fields):
+    def __init__(self, wire, path, *fields, **keywords):
         super().__init__(wire)
-        wire.send(request("GET", path, EVENTS, *fields))
+        wire.send(request("GET", path, EVENTS, *fields, **keywords))
         while b"\r\n\r\n" not in wire.unread:
             wire._more()
         head, _, wire.unread = wire.unread.partition(b"\r\n\r\n")

@@ -39,11 +39,11 @@ def close_frame(code, reason=b""):
 class Websocket:
     """Over a Wire of the harness."""
 
-    def __init__(self, wire, target, *fields, key=None):
+    def __init__(self, wire, target, *fields, key=None, **keywords):
         self.wire = wire
         key = key or base64.b64encode(os.urandom(16)).decode()
         wire.send(request("GET", target, "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
-                          "Sec-WebSocket-Version: 13", *fields))
+                          "Sec-WebSocket-Version: 13", *fields, **keywords))
         self.answer = wire.read_response()
         self.accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
 
