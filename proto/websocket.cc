@@ -48,7 +48,8 @@ std::string websocket_accept_of(std::string_view key) {
 
 class WebsocketCodec::State {
  public:
-  State(Role role, uint64_t most_message_bytes, uint32_t (*random_mask)()) : random_mask_(random_mask) {
+  State(Role role, uint64_t most_message_bytes, std::function<uint32_t()> random_mask)
+      : random_mask_(std::move(random_mask)) {
     wslay_event_callbacks callbacks{};
     callbacks.recv_callback = give_input;
     callbacks.send_callback = take_output;
@@ -136,15 +137,15 @@ class WebsocketCodec::State {
   }
 
   wslay_event_context_ptr context_ = nullptr;
-  uint32_t (*random_mask_)();
+  const std::function<uint32_t()> random_mask_;
   bool broken_ = false;
   Bytes input_;  // what is left of the caller's, during a call
   std::vector<WebsocketMessage>* messages_ = nullptr;
   std::string output_;
 };
 
-WebsocketCodec::WebsocketCodec(Role role, uint64_t most_message_bytes, uint32_t (*random_mask)())
-    : state_(std::make_unique<State>(role, most_message_bytes, random_mask)) {}
+WebsocketCodec::WebsocketCodec(Role role, uint64_t most_message_bytes, std::function<uint32_t()> random_mask)
+    : state_(std::make_unique<State>(role, most_message_bytes, std::move(random_mask))) {}
 WebsocketCodec::~WebsocketCodec() = default;
 
 void WebsocketCodec::feed(Bytes input, std::vector<WebsocketMessage>& messages) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,8 +38,8 @@ class WebsocketCodec {
  public:
   enum class Role : uint8_t { server, client };
   // A message of more than `most_message_bytes` is refused with 1009. `random_mask`: for the role of a client, 4 bytes
-  // of chance a frame (5.3).
-  WebsocketCodec(Role role, uint64_t most_message_bytes, uint32_t (*random_mask)() = nullptr);
+  // of strong chance a frame (5.3).
+  WebsocketCodec(Role role, uint64_t most_message_bytes, std::function<uint32_t()> random_mask = {});
   ~WebsocketCodec();
   WebsocketCodec(const WebsocketCodec&) = delete;
   WebsocketCodec& operator=(const WebsocketCodec&) = delete;
