@@ -155,6 +155,13 @@ Result<int> stream_socket(const Address& address) {
   return fd;
 }
 
+void limit_unsent_bytes(int fd) {
+  const int least = 1;
+  // A Unix socket has no such option, but a buffer that the kernel rounds up to a few messages (socket(7)).
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &least, sizeof least) == 0) return;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+}
+
 Address socket_address(int fd) {
   Address address;
   socklen_t length = sizeof(sockaddr_un);

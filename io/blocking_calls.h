@@ -25,5 +25,6 @@ class BlockingCall final : public Job {
 Result<int> listen_socket(const Address& address);
 Result<int> stream_socket(const Address& address);
 Address socket_address(int fd);
+void limit_unsent_bytes(int fd);
 
 }  // namespace ringdrop::io

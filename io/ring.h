@@ -47,6 +47,10 @@ class Ring {
   // How much of what was sent the peer has not acknowledged (SIOCOUTQ); 0 when the kernel cannot say. closed: the
   // connection is broken, and what it had not acknowledged will never arrive. Immediate.
   virtual Result<uint64_t> unacknowledged_bytes(int fd) = 0;
+  // From now on a send waits as long as something that was sent before has not left for the peer: what is sent is news
+  // when it arrives, however slowly the peer reads (tcp(7), TCP_NOTSENT_LOWAT). Where there is no such thing, nothing
+  // changes. Immediate.
+  virtual void limit_unsent(int) {}
   // Registers memory as fixed buffer `slot`; false: not possible, go on without.
   virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;
 };

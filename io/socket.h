@@ -31,6 +31,8 @@ class Socket {
   // What was sent and the peer has not acknowledged (tcp(7), SIOCOUTQ); 0 when it cannot be told. closed: it never
   // will.
   Result<uint64_t> unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }
+  // A send waits for the one before it to leave, see Ring: a peer who is slow finds no old messages in between.
+  void limit_unsent() { loop_.ring().limit_unsent(fd_.get()); }
   // Tells the peer that nothing more comes; its bytes can still be received.
   Pending<void> shutdown_write();
 

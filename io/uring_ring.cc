@@ -222,6 +222,10 @@ Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
+void UringRing::limit_unsent(int fd) {
+  limit_unsent_bytes(fd);
+}
+
 bool UringRing::register_memory(unsigned slot, MutableBytes memory) {
   if (!state_->registration_possible || slot >= kFixedBufferSlots) return false;
   // Asked beforehand: the kernel makes the pages resident even when it refuses.

@@ -36,6 +36,7 @@ class UringRing final : public Ring {
   Result<int> make_socket(const Address& address) override;
   Address local_address(int fd) override;
   Result<uint64_t> unacknowledged_bytes(int fd) override;
+  void limit_unsent(int fd) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 
  private:

@@ -94,13 +94,12 @@ class Watcher {
 
   // Waits for news: true; false: nothing new by `deadline`. cancelled: the watcher should go, by drain or by stop.
   Task<Result<bool>> next(io::TimePoint deadline, const std::stop_token& stop) {
-    const bool waiting = before_start_ && !channel_->has_record();
-    if (!waiting) before_start_.reset();
-    const io::TimePoint until = waiting ? std::min(deadline, give_up_) : deadline;
+    const io::TimePoint until = before_start_ ? std::min(deadline, give_up_) : deadline;
     const Result<> woken = co_await channel_->next(seen_, until, stop);
+    if (channel_->has_record()) before_start_.reset();
     if (!woken && woken.error().code != io::Errc::timed_out) co_return std::unexpected(woken.error());
     if (!woken) {
-      if (!before_start_ || channel_->has_record() || services_.loop.now() < give_up_) co_return false;
+      if (!before_start_ || services_.loop.now() < give_up_) co_return false;
       ProgressNews over;
       over.progress.state = ProgressState::failed;
       over.progress.reason = "no_upload";
@@ -188,6 +187,7 @@ Task<Result<>> serve_websocket(const Services& services, const Exchange& exchang
   head.fields.add("Sec-WebSocket-Accept", accept);
   const Result<> switched = co_await exchange.response.switch_protocols(head);
   if (!switched) co_return switched;
+  exchange.response.inbound().socket().limit_unsent();
   http::WebsocketSession session(exchange.response, kMostMessageBytes, exchange.stop);
   std::stop_source over;
   const std::stop_token is_over = over.get_token();
@@ -217,6 +217,7 @@ Task<Result<>> serve_event_stream(const Services& services, const Exchange& exch
   head.fields.add("X-Content-Type-Options", "nosniff");
   exchange.response.start(head, std::nullopt);
   if (exchange.response.is_head()) co_return co_await exchange.response.finish();
+  exchange.response.inbound().socket().limit_unsent();
   std::string event;
   const auto say = [&](bool news) {
     event = news ? "data: " + watcher.news().json + "\n\n" : ":\n\n";
