@@ -13,6 +13,7 @@
 #include "server/upload_handler.h"
 #include "server/upload_view.h"
 #include "server/watch_handler.h"
+#include "server/web_page.h"
 
 namespace ringdrop::server {
 namespace {
@@ -26,6 +27,15 @@ Task<Result<>> send_text(const Exchange& exchange, std::string_view text) {
   proto::ResponseHead head;
   head.fields.add("Content-Type", "text/plain; charset=utf-8");
   head.fields.add("X-Content-Type-Options", "nosniff");
+  co_return co_await exchange.response.send(head, text);
+}
+
+Task<Result<>> send_help(const Config& config, const Exchange& exchange) {
+  proto::ResponseHead head;
+  head.fields.add("Content-Type", "text/plain; charset=utf-8");
+  head.fields.add("X-Content-Type-Options", "nosniff");
+  head.fields.add("Vary", "Accept");  // a browser gets the page
+  const std::string text = help_text(config, exchange.base_url);
   co_return co_await exchange.response.send(head, text);
 }
 
@@ -93,10 +103,9 @@ Task<Result<>> Application::handle(const proto::RequestHead& request, const io::
 
 Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) {
   switch (to.kind) {
-    case Route::Kind::help: {
-      const std::string text = help_text(services_.config, exchange.base_url);
-      co_return co_await send_text(exchange, text);
-    }
+    case Route::Kind::help:
+      if (accepts_page(exchange.request)) co_return co_await send_index_page(services_.config, exchange);
+      co_return co_await send_help(services_.config, exchange);
     case Route::Kind::health:
       co_return co_await send_text(exchange, "ok\n");
     case Route::Kind::readiness:
@@ -108,6 +117,10 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
       co_return co_await send_metrics(services_, exchange);
     case Route::Kind::robots:
       co_return co_await send_text(exchange, kRobots);
+    case Route::Kind::favicon:
+      co_return co_await send_favicon(exchange);
+    case Route::Kind::asset:
+      co_return co_await send_asset(exchange, to.name);
     case Route::Kind::upload:
       co_return co_await handle_upload(services_, exchange, to.name);
     case Route::Kind::post:
@@ -142,6 +155,8 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::not_found:
       break;
   }
+  const bool navigates = exchange.request.method == proto::Method::get && accepts_page(exchange.request);
+  if (navigates) co_return co_await send_missing_page(exchange);
   co_return co_await send_rejection(errors::kNotFound, exchange);
 }
 

@@ -32,10 +32,8 @@ struct FixedPath {
   Kind get;
 };
 constexpr std::array kFixedPaths{
-    FixedPath{"healthz", Kind::health},
-    FixedPath{"readyz", Kind::readiness},
-    FixedPath{"metrics", Kind::metrics},
-    FixedPath{"robots.txt", Kind::robots},
+    FixedPath{"healthz", Kind::health},    FixedPath{"readyz", Kind::readiness},    FixedPath{"metrics", Kind::metrics},
+    FixedPath{"robots.txt", Kind::robots}, FixedPath{"favicon.ico", Kind::favicon},
 };
 
 // Every path of one segment can be PUT.
@@ -58,6 +56,7 @@ Shape shape_of(const std::vector<std::string_view>& segments) {
             .allow = "DELETE, GET, HEAD, POST, PUT, OPTIONS",
             .token = first};
   }
+  if (segments.size() == 2 && first == "assets") return {.get = Kind::asset, .allow = "GET, HEAD, OPTIONS"};
   if (segments.size() == 3 && first == "api" && segments[1] == "links" && db::is_link_token(segments[2])) {
     return {.get = Kind::link_info, .allow = "GET, HEAD, OPTIONS", .token = segments[2]};
   }
@@ -126,7 +125,7 @@ Route route(const proto::RequestHead& request) {
   const std::vector<std::string_view> segments = proto::path_segments(request.path);
   const Shape shape = shape_of(segments);
   Route to{.kind = kind_for(request.method, shape),
-           .name = segments[0],
+           .name = shape.get == Kind::asset ? segments[1] : segments[0],
            .token = shape.token,
            .secret = shape.secret,
            .id = shape.id,

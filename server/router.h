@@ -15,6 +15,8 @@ struct Route {
     readiness,        // GET, HEAD /readyz
     metrics,          // GET, HEAD /metrics
     robots,           // GET, HEAD /robots.txt
+    favicon,          // GET, HEAD /favicon.ico
+    asset,            // GET, HEAD /assets/{file}: `name`
     upload,           // PUT /{name}, PUT /: `name`
     post,             // POST /
     download,         // GET, HEAD /{token}[/{name}]: `token`
@@ -32,7 +34,7 @@ struct Route {
     unsupported,  // 501
   };
   Kind kind = Kind::not_found;
-  std::string_view name{};  // the segment, still percent-encoded
+  std::string_view name{};  // of an asset, or the first segment; still percent-encoded
   std::string_view token{};
   std::string_view secret{};  // the delete token of a path
   std::string_view id{};      // of an upload

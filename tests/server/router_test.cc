@@ -29,6 +29,12 @@ TEST_CASE("requests are routed by shape and method, never by what exists") {
   const Row rows[] = {
       {Method::get, "/", Kind::help},
       {Method::head, "/", Kind::help},
+      {Method::get, "/favicon.ico", Kind::favicon},
+      {Method::put, "/favicon.ico", Kind::upload},
+      {Method::get, "/assets/app.3f2a9c41.js", Kind::asset},
+      {Method::put, "/assets/app.3f2a9c41.js", Kind::not_allowed},
+      {Method::get, "/assets", Kind::not_found},
+      {Method::get, "/assets/a/b", Kind::not_found},
       {Method::put, "/", Kind::upload},
       {Method::delete_, "/", Kind::not_allowed},
       {Method::options, "/", Kind::options},
