@@ -30,6 +30,10 @@ Task<Result<>> send_text(const Exchange& exchange, std::string_view text) {
   co_return co_await exchange.response.send(head, text);
 }
 
+bool reads(const proto::RequestHead& request) {
+  return request.method == proto::Method::get || request.method == proto::Method::head;
+}
+
 Task<Result<>> send_help(const Config& config, const Exchange& exchange) {
   proto::ResponseHead head;
   head.fields.add("Content-Type", "text/plain; charset=utf-8");
@@ -155,8 +159,7 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::not_found:
       break;
   }
-  const bool navigates = exchange.request.method == proto::Method::get && accepts_page(exchange.request);
-  if (navigates) co_return co_await send_missing_page(exchange);
+  if (reads(exchange.request) && is_navigation(exchange.request)) co_return co_await send_missing_page(exchange);
   co_return co_await send_rejection(errors::kNotFound, exchange);
 }
 

@@ -12,7 +12,9 @@
 #include "server/download_plan.h"
 #include "server/http_error.h"
 #include "server/link_lookup.h"
+#include "server/link_page.h"
 #include "server/transfer_buffers.h"
+#include "server/web_page.h"
 
 namespace ringdrop::server {
 namespace {
@@ -192,11 +194,20 @@ Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& p
   co_return co_await exchange.response.send(plan.head, {});
 }
 
+// Who goes to what is not there any more in a browser sees a page.
+Task<Result<>> refuse(const Exchange& exchange, const proto::Rejection& why) {
+  if (why.status == 404 && is_navigation(exchange.request)) co_return co_await send_missing_page(exchange);
+  proto::Fields fields;
+  fields.add("Vary", kDownloadVary);
+  co_return co_await send_rejection(why, exchange, fields);
+}
+
 }  // namespace
 
 Task<Result<>> handle_download(const Services& services, const Exchange& exchange, std::string_view token) {
   const std::expected<db::Link, proto::Rejection> link = co_await find_link(services, token);
-  if (!link) co_return co_await send_rejection(link.error(), exchange);
+  if (!link) co_return co_await refuse(exchange, link.error());
+  if (wants_link_page(exchange.request, *link)) co_return co_await send_link_page(exchange, *link);
   std::string boundary = db::make_link_token(services.loop.ring());
   const int64_t now_s = services.loop.epoch_ms() / 1000;
   const DownloadPlan plan = plan_download(exchange.request, *link, now_s, std::move(boundary));
@@ -208,10 +219,10 @@ Task<Result<>> handle_download(const Services& services, const Exchange& exchang
   const Result<> sent = co_await download.send();
   if (sent) co_return co_await exchange.response.finish();
   if (exchange.response.started()) co_return sent;
-  if (sent.error().code == io::Errc::refused) co_return co_await send_rejection(errors::kNotFound, exchange);
+  if (sent.error().code == io::Errc::refused) co_return co_await refuse(exchange, errors::kNotFound);
   // Deleted between the lookup and the opening: as if it had come a moment later.
   const std::expected<db::Link, proto::Rejection> again = co_await find_link(services, token);
-  if (!again) co_return co_await send_rejection(again.error(), exchange);
+  if (!again) co_return co_await refuse(exchange, again.error());
   services.loop.log().error(fmt::format("the file of a link cannot be read: {}", io::describe(sent.error())));
   co_return co_await send_rejection(rejection_for(sent.error()), exchange);
 }

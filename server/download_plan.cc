@@ -18,9 +18,6 @@ namespace {
 using proto::Precondition;
 using proto::RangeSelection;
 
-// By what a browser will be shown the page of a link instead of its file.
-constexpr std::string_view kVary = "Accept, Sec-Fetch-Mode";
-
 constexpr std::string_view kPolicy = "sandbox; default-src 'none'";
 // A browser's player is a document that loads the file once more, from the same origin, and no script runs in it
 // either: under the policy above it shows nothing (tried with Chromium).
@@ -31,16 +28,6 @@ bool is_media(std::string_view content_type) {
   const auto parsed = proto::parse_media_type(content_type);
   const std::string_view type = parsed ? std::string_view(parsed->type) : std::string_view();
   return type.starts_with("video/") || type.starts_with("audio/") || type.starts_with("image/");
-}
-
-// ?dl=1 asks for the bytes as an attachment, whatever they are.
-bool asks_for_attachment(const proto::RequestHead& request) {
-  const auto parameters = proto::parse_query(request.query);
-  if (!parameters) return false;
-  for (const auto& [name, value] : *parameters) {
-    if (name == "dl" && value != "0") return true;
-  }
-  return false;
 }
 
 // The digest that is wanted, else all that are known: a digest of the whole file, also of a part (RFC 9530 2).
@@ -60,7 +47,7 @@ void add_metadata(proto::Fields& fields, const db::Link& link, const proto::Vali
   fields.add("Last-Modified", proto::format_http_date(validators.last_modified_s));
   // The ETag makes asking again cheap; of a limited link each copy must be fetched here.
   fields.add("Cache-Control", link.max_downloads ? "private, no-store" : "no-cache");
-  fields.add("Vary", kVary);
+  fields.add("Vary", kDownloadVary);
 }
 
 void add_representation(proto::Fields& fields, const proto::RequestHead& request, const db::Link& link) {
@@ -87,6 +74,15 @@ RangeSelection select(const proto::RequestHead& request, const db::Link& link, c
 
 }  // namespace
 
+bool asks_for_attachment(const proto::RequestHead& request) {
+  const auto parameters = proto::parse_query(request.query);
+  if (!parameters) return false;
+  for (const auto& [name, value] : *parameters) {
+    if (name == "dl" && value != "0") return true;
+  }
+  return false;
+}
+
 std::string etag_of(const db::Link& link) {
   return '"' + proto::to_hex(proto::sha256("etag " + link.token)).substr(0, 32) + '"';
 }
@@ -98,7 +94,7 @@ DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& li
   const Precondition precondition = proto::evaluate_preconditions(request.fields, validators, now_s);
   if (precondition == Precondition::failed) {
     plan.head.status = 412;
-    plan.head.fields.add("Vary", kVary);
+    plan.head.fields.add("Vary", kDownloadVary);
     return plan;
   }
   add_metadata(plan.head.fields, link, validators);
@@ -110,7 +106,7 @@ DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& li
   if (selection.kind == RangeSelection::Kind::unsatisfiable) {
     plan.head.status = 416;
     plan.head.fields = {};
-    plan.head.fields.add("Vary", kVary);
+    plan.head.fields.add("Vary", kDownloadVary);
     plan.head.fields.add("Accept-Ranges", "bytes");
     plan.head.fields.add("Content-Range", proto::format_unsatisfied_range(link.size_bytes));
     return plan;

@@ -26,6 +26,12 @@ struct DownloadPlan {
 DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& link, int64_t now_s,
                            std::string boundary_seed);
 
+// ?dl=1 asks for the bytes as an attachment, whatever they are.
+bool asks_for_attachment(const proto::RequestHead& request);
+
+// By what a browser is shown the page of a link instead of its file: Vary of all that its route answers.
+inline constexpr std::string_view kDownloadVary = "Accept, Sec-Fetch-Mode";
+
 // The strong ETag of a link's bytes, which never change. Tells nothing of the token.
 std::string etag_of(const db::Link& link);
 

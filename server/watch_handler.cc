@@ -17,6 +17,7 @@
 #include "server/http_error.h"
 #include "server/upload_answer.h"
 #include "server/upload_view.h"
+#include "server/web_page.h"
 
 namespace ringdrop::server {
 namespace {
@@ -245,6 +246,7 @@ Task<Result<>> serve_watcher(const Services& services, const Exchange& exchange,
                              ProgressHub::Ptr record, std::optional<db::Upload> row) {
   const proto::RequestHead& request = exchange.request;
   const bool websocket = proto::asks_for_websocket(request);
+  if (!websocket && accepts_page(request)) co_return co_await send_watch_page(exchange);
   std::expected<std::string, proto::Rejection> accept;
   if (websocket) accept = proto::accept_websocket(request);
   if (!accept) {

@@ -1,5 +1,5 @@
 // GET /watch/{watch id} and GET /uploads/{id}/progress: how far an upload has come, as websocket messages, as
-// server-sent events, or as one JSON snapshot, by what the client asks for.
+// server-sent events, as a page with a bar, or as one JSON snapshot, by what the client asks for.
 #pragma once
 
 #include <string_view>

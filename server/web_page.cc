@@ -86,6 +86,14 @@ bool accepts_page(const proto::RequestHead& request) {
   return proto::accepts_by_name(request.fields.joined("Accept"), "text/html");
 }
 
+bool is_navigation(const proto::RequestHead& request) {
+  const std::string accept = request.fields.joined("Accept");
+  const bool is_program =
+      proto::accepts_by_name(accept, "application/json") || proto::accepts_by_name(accept, "application/problem+json");
+  return !is_program && accepts_page(request) &&
+         request.fields.find("Sec-Fetch-Mode").value_or("navigate") == "navigate";
+}
+
 Language language_of(const proto::RequestHead& request) {
   const std::string field = request.fields.joined("Accept-Language");
   std::string_view rest = field;
@@ -150,7 +158,7 @@ Task<Result<>> send_missing_page(const Exchange& exchange) {
   PageFields none;
   proto::ResponseHead head;
   head.status = 404;
-  head.fields.add("Vary", "Accept, Sec-Fetch-Mode, Accept-Language");
+  head.fields.add("Vary", kLinkPageVary);
   co_return co_await send_page(exchange, WebPage::missing, std::move(none), std::move(head));
 }
 

@@ -16,6 +16,13 @@ namespace ringdrop::server {
 // Whether it names text/html: a browser that goes somewhere. `*/*` is curl's.
 bool accepts_page(const proto::RequestHead& request);
 
+// Whether somebody goes there in a browser: it accepts pages, and Sec-Fetch-Mode (not every browser sends it
+// everywhere) does not say that a page only fetches it.
+bool is_navigation(const proto::RequestHead& request);
+
+// Vary of the pages on a link's route.
+inline constexpr std::string_view kLinkPageVary = "Accept, Sec-Fetch-Mode, Accept-Language";
+
 // By Accept-Language (RFC 9110 12.5.4); English when it says nothing of both.
 Language language_of(const proto::RequestHead& request);
 
