@@ -17,7 +17,8 @@ namespace ringdrop::server {
 bool accepts_page(const proto::RequestHead& request);
 
 // Whether somebody goes there in a browser: it accepts pages, and Sec-Fetch-Mode (not every browser sends it
-// everywhere) does not say that a page only fetches it.
+// everywhere) does not say that a page only fetches it. A program that names JSON, too, wants
+// that.
 bool is_navigation(const proto::RequestHead& request);
 
 // Vary of the pages on a link's route.

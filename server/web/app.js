@@ -209,7 +209,7 @@ function drop(upload) {
 // What upload.js calls.
 function changed(upload) {
   const entry = uploads.find((one) => one.upload === upload)
-  if (!entry) return
+  if (!entry || upload.state === 'cancelled') return
   if (upload.state === 'done') return finish(upload)
   if (upload.url) remember(upload)
   if (upload.state === 'failed') {

@@ -36,6 +36,7 @@ TEST_CASE("everything else gets the bytes") {
   const db::Link zip = link_of("application/zip");
   CHECK_FALSE(wants_link_page(head_with({}), zip));
   CHECK_FALSE(wants_link_page(head_with({{"Accept", "*/*"}}), zip));
+  CHECK_FALSE(wants_link_page(head_with({{"Accept", "text/html, application/json;q=0.1"}}), zip));
   CHECK_FALSE(wants_link_page(head_with({{"Accept", "*/*"}, {"Sec-Fetch-Mode", "navigate"}}), zip));
   CHECK_FALSE(wants_link_page(head_with({{"Accept", kBrowser}, {"Sec-Fetch-Mode", "cors"}}), zip));
   CHECK_FALSE(wants_link_page(head_with({{"Accept", kBrowser}, {"Range", "bytes=5-"}}), zip));
