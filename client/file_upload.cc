@@ -82,7 +82,7 @@ Task<Outcome<>> FileUpload::wait(const Failure& why, const std::stop_token& stop
   const io::Milliseconds delay = std::max(backoff_.next(chance), why.retry_after.value_or(io::Milliseconds(0)));
   std::string line = fmt::format("ringdrop: {}: {}; trying again in {:.1f} s", printable(facts_.name), why.words,
                                  static_cast<double>(delay.count()) / 1000);
-  services_.display.set_waiting(true);
+  services_.display.set_waiting("waiting");
   co_await services_.display.note(std::move(line));
   // A connection that is idle meanwhile may be gone at its end.
   co_await services_.session.close();
@@ -111,7 +111,7 @@ Task<Outcome<std::string>> FileUpload::attempt(const std::stop_token& stop) {
   furthest_ = std::max(furthest_, point->offset);
   services_.display.set_done(point->offset);
   if (!point->complete) {
-    services_.display.set_waiting(false);
+    services_.display.set_waiting("");
     point = co_await append(point->offset, stop);
     if (!point) co_return std::unexpected(std::move(point.error()));
   }

@@ -36,6 +36,10 @@ std::string request_head(const HttpRequest& request, const std::string& authorit
 HttpConnection::HttpConnection(io::EventLoop& loop, std::unique_ptr<io::Stream> stream, std::string authority)
     : loop_(loop), stream_(std::move(stream)), authority_(std::move(authority)) {}
 
+SwitchedStream HttpConnection::switch_protocols() {
+  return {std::move(stream_), std::string(as_text(std::exchange(unread_, {})))};
+}
+
 Task<Result<HttpAnswer>> HttpConnection::exchange(const HttpRequest& request, BodySource* body,
                                                   const std::stop_token& stop) {
   reusable_ = false;

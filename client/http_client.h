@@ -52,6 +52,11 @@ struct HttpAnswer {
   bool successful() const { return head.status >= 200 && head.status < 300; }
 };
 
+struct SwitchedStream {
+  std::unique_ptr<io::Stream> stream;
+  std::string unread;  // came already
+};
+
 class HttpConnection {
  public:
   // `authority`: what Host says.
@@ -65,6 +70,8 @@ class HttpConnection {
   // Whether another request may be sent.
   bool reusable() const { return reusable_; }
   io::Task<> say_goodbye() { return stream_->say_goodbye(); }
+  // Behind a 101: the connection speaks another protocol now, and this object is done.
+  SwitchedStream switch_protocols();
 
  private:
   // How the sending half goes, for the receiving one.

@@ -24,13 +24,13 @@ constexpr std::string_view kClearLine = "\r\x1b[K";
 ProgressDisplay::ProgressDisplay(io::EventLoop& loop, io::Lane& lane, Talk talk)
     : loop_(loop), lane_(lane), talk_(talk) {}
 
-void ProgressDisplay::begin_file(std::string name, uint64_t total_bytes) {
+void ProgressDisplay::begin_file(std::string name, std::optional<uint64_t> total_bytes) {
   name_ = std::move(name);
   total_bytes_ = total_bytes;
   done_bytes_ = 0;
   begun_with_ = 0;
   moved_ = false;
-  waiting_ = true;
+  waiting_ = "waiting";
   begun_at_ = loop_.now();
   rate_.reset();
   if (talk_ != Talk::bar) return;
@@ -44,9 +44,9 @@ void ProgressDisplay::set_done(uint64_t bytes) {
   done_bytes_ = bytes;
 }
 
-void ProgressDisplay::set_waiting(bool waiting) {
-  if (waiting != waiting_) rate_.reset();
-  waiting_ = waiting;
+void ProgressDisplay::set_waiting(std::string_view why) {
+  if (why != waiting_) rate_.reset();
+  waiting_ = why;
 }
 
 Task<> ProgressDisplay::end_file(bool success) {

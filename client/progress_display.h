@@ -1,10 +1,12 @@
-// What a person sees while files are uploaded: on a terminal a line that moves, elsewhere a line for what is unusual.
-// Everything goes to standard error, through a lane of one thread: a terminal that is stopped (^S) stops no loop.
+// What a person sees while files are uploaded, or watched: on a terminal a line that moves, elsewhere a line for what
+// is unusual. Everything goes to standard error, through a lane of one thread: a terminal that is stopped (^S) stops no
+// loop.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,11 +30,15 @@ class ProgressDisplay {
   ProgressDisplay(io::EventLoop& loop, io::Lane& lane, Talk talk);
 
   // A file begins; the bar is drawn until end_file().
-  void begin_file(std::string name, uint64_t total_bytes);
+  void begin_file(std::string name, std::optional<uint64_t> total_bytes);
+  // When it was not known before.
+  void set_total(std::optional<uint64_t> total_bytes) { total_bytes_ = total_bytes; }
   // So much is on its way, counted from the file's beginning. May fall.
   void set_done(uint64_t bytes);
   void add_done(uint64_t bytes) { set_done(done_bytes_ + bytes); }
-  void set_waiting(bool waiting);
+  // Why it does not move, in a word; "": it does.
+  void set_waiting(std::string_view why);
+  bool has_bar() const { return talk_ == Talk::bar; }
   // The line that remains: of a success a summary, else nothing.
   io::Task<> end_file(bool success);
 
@@ -52,11 +58,11 @@ class ProgressDisplay {
   io::Lane& lane_;
   const Talk talk_;
   std::string name_;
-  uint64_t total_bytes_ = 0;
+  std::optional<uint64_t> total_bytes_;
   uint64_t begun_with_ = 0;  // what was there before this run
   bool moved_ = false;
   uint64_t done_bytes_ = 0;
-  bool waiting_ = false;
+  std::string waiting_;
   io::TimePoint begun_at_{};
   RateMeter rate_;
   bool shown_ = false;  // the cursor stands in a bar

@@ -18,8 +18,9 @@ constexpr std::size_t kLeastBarColumns = 10;
 constexpr double kLongestShown = 100.0 * 3600;
 
 unsigned percent(const ProgressView& view) {
-  if (view.total_bytes == 0) return 100;
-  return static_cast<unsigned>(100.0 * static_cast<double>(view.done_bytes) / static_cast<double>(view.total_bytes));
+  const uint64_t total = view.total_bytes.value_or(0);
+  if (total == 0) return 100;
+  return static_cast<unsigned>(100.0 * static_cast<double>(view.done_bytes) / static_cast<double>(total));
 }
 
 std::string bar(const ProgressView& view, std::size_t columns) {
@@ -33,13 +34,15 @@ std::string bar(const ProgressView& view, std::size_t columns) {
 
 // " 45%  1.2 GiB/s    0:31", of fixed width so that nothing dances.
 std::string figures(const ProgressView& view) {
-  std::string rate = view.waiting ? "waiting" : "";
+  std::string rate(view.waiting);
   std::string left;
-  if (!view.waiting && view.bytes_per_second) {
+  if (view.waiting.empty() && view.bytes_per_second) {
     rate = format_bytes(*view.bytes_per_second) + "/s";
-    const auto rest = static_cast<double>(view.total_bytes - std::min(view.total_bytes, view.done_bytes));
-    if (*view.bytes_per_second >= 1) left = format_time(rest / *view.bytes_per_second);
+    const uint64_t total = view.total_bytes.value_or(0);
+    const auto rest = static_cast<double>(total - std::min(total, view.done_bytes));
+    if (view.total_bytes && *view.bytes_per_second >= 1) left = format_time(rest / *view.bytes_per_second);
   }
+  if (!view.total_bytes) return fmt::format("{:>9}  {:>10}", format_bytes(static_cast<double>(view.done_bytes)), rate);
   return fmt::format("{:3}%  {:>10}  {:>8}", percent(view), rate, left);
 }
 
@@ -70,6 +73,7 @@ std::string format_progress_line(const ProgressView& view, std::size_t columns) 
   if (room < numbers.size() + 1 + kLeastNameColumns) return fit(numbers, std::min(room, numbers.size()));
   const std::size_t beside = room - numbers.size() - 1;  // for name and bar
   const std::size_t wanted = std::clamp(display_columns(printable(view.name)), kLeastNameColumns, kMostNameColumns);
+  if (!view.total_bytes) return fit(view.name, std::min(wanted, beside)) + ' ' + numbers;
   if (beside < kLeastNameColumns + 2 + kLeastBarColumns) return fit(view.name, beside) + ' ' + numbers;
   const std::size_t name_columns = std::min(wanted, beside - 2 - kLeastBarColumns);
   return fit(view.name, name_columns) + "  " + bar(view, beside - name_columns - 2) + ' ' + numbers;

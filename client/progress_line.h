@@ -15,13 +15,14 @@ namespace ringdrop::client {
 struct ProgressView {
   std::string_view name;
   uint64_t done_bytes = 0;
-  uint64_t total_bytes = 0;
+  std::optional<uint64_t> total_bytes = 0;  // absent: nobody knows
   std::optional<double> bytes_per_second;
-  bool waiting = false;  // for another attempt, or for the first answer
+  std::string_view waiting{};  // "waiting", "paused": shown instead of the rate; "": it moves
 };
 
 // "film.mkv      [=========>          ]  45%  1.2 GiB/s   0:31", never longer than `columns` - 1: a line that fills a
-// terminal wraps. Of a narrow terminal the bar goes first, then the name.
+// terminal wraps. Of a narrow terminal the bar goes first, then the name. Without a total there is neither bar nor
+// percentage, but how much there is.
 std::string format_progress_line(const ProgressView& view, std::size_t columns);
 
 // "film.mkv  4.0 GiB in 0:03, 1.2 GiB/s": of what has ended.

@@ -49,6 +49,9 @@ std::optional<T> member(const Json& object, const char* name) {
   if (!object.is_object()) return std::nullopt;
   const auto found = object.find(name);
   if (found == object.end()) return std::nullopt;
+  if constexpr (std::is_same_v<T, double>) {
+    return found->is_number() ? std::optional<double>(found->get<double>()) : std::nullopt;
+  }
   const T* value = nullptr;
   if constexpr (std::is_same_v<T, std::string>) {
     value = found->get_ptr<const std::string*>();
@@ -167,6 +170,22 @@ std::string format_saved_upload(const SavedUpload& upload) {
   saved["protocol"] = upload.protocol;
   saved["location"] = upload.location;
   return dump(saved);
+}
+
+std::optional<ProgressNotice> parse_progress(std::string_view json) {
+  const Json message = parse(json);
+  const auto state = member<std::string>(message, "state");
+  const auto bytes = member<uint64_t>(message, "bytes_stored");
+  if (!state || !bytes) return std::nullopt;
+  ProgressNotice notice;
+  notice.state = *state;
+  notice.bytes_stored = *bytes;
+  notice.bytes_total = member<uint64_t>(message, "bytes_total");
+  notice.rate = member<double>(message, "rate");
+  notice.eta = member<double>(message, "eta");
+  notice.url = member<std::string>(message, "url").value_or("");
+  notice.reason = member<std::string>(message, "reason").value_or("");
+  return notice;
 }
 
 std::optional<SavedUpload> parse_saved_upload(std::string_view json) {

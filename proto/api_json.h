@@ -68,6 +68,18 @@ struct ProgressMessage {
   std::string_view reason{};
 };
 std::string format_progress(const ProgressMessage& message);
+// What a watcher reads of it.
+struct ProgressNotice {
+  std::string state;
+  uint64_t bytes_stored = 0;
+  std::optional<uint64_t> bytes_total;
+  std::optional<double> rate;
+  std::optional<double> eta;
+  std::string url;     // "" without
+  std::string reason;  // "" without
+};
+// nullopt: it is none.
+std::optional<ProgressNotice> parse_progress(std::string_view json);
 
 // application/problem+json (RFC 9457): {"type","title","status","detail","code","server":"ringdrop"}. `type` is
 // "about:blank" unless given; title is the status's reason phrase. `numbers` are members of that type's own.

@@ -101,6 +101,13 @@ void add_upload_options(CLI::App& app, UploadArguments& arguments, std::vector<s
   app.add_flag("--quiet", arguments.quiet, "no progress and no word of retries; errors all the same");
 }
 
+void add_watch_options(CLI::App& app, WatchArguments& arguments) {
+  app.add_option("url", arguments.url, "what Upload-Watch says, or {upload}/progress")->type_name("URL");
+  app.add_option("--cacert", arguments.ca_file, "trust the certificates in this file (PEM) instead of the system's")
+      ->type_name("FILE");
+  app.add_flag("--quiet", arguments.quiet, "no progress and no word of retries; errors all the same");
+}
+
 Command upload_command(UploadArguments arguments, std::vector<std::string> words) {
   if (words.size() < 2) return failed("upload: give at least one file, then the server's URL", kExitUsage);
   arguments.url = std::move(words.back());
@@ -128,6 +135,16 @@ Command upload_command(UploadArguments arguments, std::vector<std::string> words
   return command;
 }
 
+Command watch_command(WatchArguments arguments) {
+  if (arguments.url.empty()) return failed("watch: give the URL of an upload's progress", kExitUsage);
+  const auto url = proto::parse_http_url(arguments.url);
+  if (!url) return failed("watch: " + arguments.url + " is no URL of an upload's progress: " + url.error(), kExitUsage);
+  Command command;
+  command.kind = Command::watch;
+  command.watch_arguments = std::move(arguments);
+  return command;
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv, const char* token_from_environment) {
@@ -149,6 +166,10 @@ Command parse_command_line(int argc, const char* const* argv, const char* token_
       app.add_subcommand("upload", "FILE... URL: upload files, go on until they are there, print their links");
   add_upload_options(*upload, upload_arguments, upload_words);
 
+  WatchArguments watch_arguments;
+  CLI::App* watch = app.add_subcommand("watch", "URL: show how an upload goes, print its link when it is there");
+  add_watch_options(*watch, watch_arguments);
+
   // CLI11 reports by throwing; here it ends.
   try {
     app.parse(argc, argv);
@@ -162,6 +183,7 @@ Command parse_command_line(int argc, const char* const* argv, const char* token_
 
   if (serve->parsed()) return configured(Command::serve, config_file, options);
   if (upload->parsed()) return upload_command(std::move(upload_arguments), std::move(upload_words));
+  if (watch->parsed()) return watch_command(std::move(watch_arguments));
   if (check_config->parsed()) {
     Command command = configured(Command::check_config, config_file, {});
     if (command.kind == Command::check_config) {

@@ -29,14 +29,24 @@ struct UploadArguments {
   bool operator==(const UploadArguments&) const = default;
 };
 
+// Of `watch`: likewise.
+struct WatchArguments {
+  std::string url;  // http or https
+  std::string ca_file;
+  bool quiet = false;
+
+  bool operator==(const WatchArguments&) const = default;
+};
+
 struct Command {
-  enum Kind { serve, check_config, upload, version, help, error };
+  enum Kind { serve, check_config, upload, watch, version, help, error };
 
   Kind kind = error;
   Config config;  // of `serve` and `check_config`: defaults, then the file, then the options
   UploadArguments upload_arguments;
-  std::string text;   // to print, ends in a newline; on stderr when exit_code is not 0; of `serve` and `upload` empty
-  int exit_code = 0;  // of `serve` and `upload` meaningless
+  WatchArguments watch_arguments;
+  std::string text;   // to print, ends in a newline; on stderr when exit_code is not 0; of what runs empty
+  int exit_code = 0;  // of what runs meaningless
 };
 
 // `argv` as main gets it, and the upload token of the environment (nullptr: none). Wrong use, or no subcommand:

@@ -5,6 +5,7 @@
 
 #include "client/saved_uploads.h"
 #include "client/upload.h"
+#include "client/watch.h"
 #include "server/cli.h"
 #include "server/serve.h"
 
@@ -31,11 +32,20 @@ client::UploadOptions upload_options(server::UploadArguments arguments) {
   return options;
 }
 
+client::WatchOptions watch_options(server::WatchArguments arguments) {
+  client::WatchOptions options;
+  options.url = proto::parse_http_url(arguments.url).value();
+  options.ca_file = std::move(arguments.ca_file);
+  options.quiet = arguments.quiet;
+  return options;
+}
+
 int run(int argc, char** argv) {
   using server::Command;
   Command command = server::parse_command_line(argc, argv, std::getenv("RINGDROP_TOKEN"));
   std::fputs(command.text.c_str(), command.exit_code == 0 ? stdout : stderr);
   if (command.kind == Command::upload) return client::run_upload(upload_options(std::move(command.upload_arguments)));
+  if (command.kind == Command::watch) return client::run_watch(watch_options(std::move(command.watch_arguments)));
   if (command.kind != Command::serve) return command.exit_code;
   const char* const notify_socket = std::getenv("NOTIFY_SOCKET");
   return server::run_server(command.config, notify_socket ? notify_socket : "");

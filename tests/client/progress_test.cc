@@ -57,9 +57,19 @@ TEST_CASE("the line shows name, bar, percentage, rate and time left") {
   view.bytes_per_second.reset();
   CHECK(format_progress_line(view, 80) ==
         "film.mkv  [                                        ]   0%                      ");
-  view.waiting = true;
+  view.waiting = "waiting";
   CHECK(format_progress_line(view, 80) ==
         "film.mkv  [                                        ]   0%     waiting          ");
+}
+
+TEST_CASE("without a total there is no bar, but how much there is") {
+  ProgressView view = view_of("film.mkv", 3 << 20, 0);
+  view.total_bytes.reset();
+  view.bytes_per_second = 2048.0;
+  CHECK(format_progress_line(view, 80) == "film.mkv   3.0 MiB   2.0 KiB/s");
+  view.waiting = "paused";
+  CHECK(format_progress_line(view, 80) == "film.mkv   3.0 MiB      paused");
+  for (std::size_t columns = 1; columns < 100; ++columns) CHECK(format_progress_line(view, columns).size() < columns);
 }
 
 TEST_CASE("a line never fills its terminal, and what there is no room for goes") {

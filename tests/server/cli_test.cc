@@ -204,6 +204,23 @@ TEST_CASE("a file may have any name, and options can be ended") {
   CHECK(command.upload_arguments.files == std::vector<std::string>{"--quiet"});
 }
 
+TEST_CASE("watch takes one URL") {
+  const Command command = run({"watch", "--cacert", "ca.pem", "--quiet", "https://h/watch/x"});
+  REQUIRE_MESSAGE(command.kind == Command::watch, command.text);
+  WatchArguments expected;
+  expected.url = "https://h/watch/x";
+  expected.ca_file = "ca.pem";
+  expected.quiet = true;
+  CHECK(command.watch_arguments == expected);
+  const std::vector<std::vector<const char*>> wrong{
+      {"watch"}, {"watch", "h"}, {"watch", "ws://h/"}, {"watch", "http://h/", "http://h/"}, {"watch", "http://u:p@h/"}};
+  for (const std::vector<const char*>& row : wrong) {
+    const Command refused = run(row);
+    CHECK(refused.kind == Command::error);
+    CHECK(refused.exit_code == 64);
+  }
+}
+
 TEST_CASE("wrong use of upload is exit code 64 and one clear line") {
   const std::vector<std::vector<const char*>> rows{{"upload"},
                                                    {"upload", "f"},
