@@ -179,14 +179,18 @@ Task<Result<>> tell(const Exchange& exchange, io::EventLoop& loop, Watcher& watc
   }
 }
 
-Task<Result<>> serve_websocket(const Services& services, const Exchange& exchange, Watcher& watcher,
-                               std::string accept) {
+Task<Result<>> switch_to_websocket(const Exchange& exchange, std::string accept) {
   proto::ResponseHead head;
   head.status = 101;
   head.fields.add("Upgrade", "websocket");
   head.fields.add("Connection", "Upgrade");
   head.fields.add("Sec-WebSocket-Accept", accept);
-  const Result<> switched = co_await exchange.response.switch_protocols(head);
+  co_return co_await exchange.response.switch_protocols(head);
+}
+
+Task<Result<>> serve_websocket(const Services& services, const Exchange& exchange, Watcher& watcher,
+                               std::string accept) {
+  const Result<> switched = co_await switch_to_websocket(exchange, std::move(accept));
   if (!switched) co_return switched;
   exchange.response.inbound().socket().limit_unsent();
   http::WebsocketSession session(exchange.response, kMostMessageBytes, exchange.stop);
@@ -241,65 +245,83 @@ Task<Result<>> serve_snapshot(const Services& services, const Exchange& exchange
   co_return co_await exchange.response.send(head, body);
 }
 
-// By what is known: a record, or the row of an upload that has ended, or nothing.
-Task<Result<>> serve_watcher(const Services& services, const Exchange& exchange, std::string watch_id,
-                             ProgressHub::Ptr record, std::optional<db::Upload> row) {
+// What is watched.
+struct Subject {
+  std::string watch_id;
+  ProgressHub::Ptr record;  // nullptr: nobody has announced it
+};
+using Found = std::expected<Subject, proto::Rejection>;
+
+// The finding is over, and its memory given back, before the watching begins.
+Task<Found> subject_of(const Services& services, db::Upload row) {
+  Result<ProgressHub::Ptr> record = co_await record_of(services, row);
+  if (!record) co_return std::unexpected(rejection_for(record.error()));
+  Subject subject{row.watch, std::move(*record)};
+  if (!subject.record) {
+    // It has ended: the record that all may watch is made for as long as somebody does.
+    subject.record = services.progress.open(row.watch);
+    subject.record->begin_ended(progress_of(row));
+  }
+  co_return subject;
+}
+
+Task<Found> find_by_watch_id(const Services& services, std::string_view watch_id) {
+  Subject subject{std::string(watch_id), services.progress.find(watch_id)};
+  if (subject.record) co_return subject;
+  Result<std::optional<db::Upload>> row = co_await services.catalogue.find_watched(services.loop, watch_id);
+  if (!row) co_return std::unexpected(rejection_for(row.error()));
+  if (!*row) co_return subject;
+  co_return co_await subject_of(services, std::move(**row));
+}
+
+Task<Found> find_by_upload_id(const Services& services, std::string_view id) {
+  Result<std::optional<db::Upload>> row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
+  if (!row) co_return std::unexpected(rejection_for(row.error()));
+  if (!*row) co_return std::unexpected(errors::kNoUpload);
+  co_return co_await subject_of(services, std::move(**row));
+}
+
+// The value of Sec-WebSocket-Accept.
+std::expected<std::string, proto::Rejection> accept_watcher(const Services& services, const Exchange& exchange) {
+  auto accept = proto::accept_websocket(exchange.request);
+  if (accept && !may_watch_from_there(services.config, exchange)) return std::unexpected(errors::kForeignOrigin);
+  return accept;
+}
+
+Task<Result<>> refuse(const Exchange& exchange, const proto::Rejection& why) {
+  proto::Fields fields;
+  if (why.status == 426) fields.add("Sec-WebSocket-Version", "13");
+  co_return co_await send_rejection(why, exchange, fields);
+}
+
+Task<Result<>> serve_watcher(const Services& services, const Exchange& exchange, Subject subject) {
   const proto::RequestHead& request = exchange.request;
   const bool websocket = proto::asks_for_websocket(request);
   if (!websocket && accepts_page(request)) co_return co_await send_watch_page(exchange);
   std::expected<std::string, proto::Rejection> accept;
-  if (websocket) accept = proto::accept_websocket(request);
-  if (!accept) {
-    proto::Fields fields;
-    if (accept.error().status == 426) fields.add("Sec-WebSocket-Version", "13");
-    co_return co_await send_rejection(accept.error(), exchange, fields);
-  }
-  if (websocket && !may_watch_from_there(services.config, exchange)) {
-    co_return co_await send_rejection(errors::kForeignOrigin, exchange);
-  }
-  if (row && !record) {
-    // It has ended: the record that all may watch is made for as long as somebody does.
-    record = services.progress.open(watch_id);
-    const Progress ended = progress_of(*row);
-    record->begin_ended(ended);
-  }
-  Watcher watcher(services, exchange, std::move(watch_id), std::move(record));
-  if (watcher.one_too_many()) co_return co_await send_rejection(errors::kBusy, exchange);
+  if (websocket) accept = accept_watcher(services, exchange);
+  if (!accept) co_return co_await refuse(exchange, accept.error());
+  Watcher watcher(services, exchange, std::move(subject.watch_id), std::move(subject.record));
+  if (watcher.one_too_many()) co_return co_await refuse(exchange, errors::kBusy);
   if (websocket) co_return co_await serve_websocket(services, exchange, watcher, std::move(*accept));
-  const std::string wanted = request.fields.joined("Accept");
-  if (proto::accepts_by_name(wanted, "text/event-stream")) {
+  if (proto::accepts_by_name(request.fields.joined("Accept"), "text/event-stream")) {
     co_return co_await serve_event_stream(services, exchange, watcher);
   }
   co_return co_await serve_snapshot(services, exchange, watcher);
 }
 
-Task<Result<>> serve_row(const Services& services, const Exchange& exchange, db::Upload row) {
-  Result<ProgressHub::Ptr> record = co_await record_of(services, row);
-  if (!record) co_return co_await send_rejection(rejection_for(record.error()), exchange);
-  std::string watch_id = row.watch;
-  std::optional<db::Upload> known(std::move(row));
-  co_return co_await serve_watcher(services, exchange, std::move(watch_id), std::move(*record), std::move(known));
-}
-
 }  // namespace
 
 Task<Result<>> handle_watch(const Services& services, const Exchange& exchange, std::string_view watch_id) {
-  ProgressHub::Ptr record = services.progress.find(watch_id);
-  if (!record) {
-    Result<std::optional<db::Upload>> row = co_await services.catalogue.find_watched(services.loop, watch_id);
-    if (!row) co_return co_await send_rejection(rejection_for(row.error()), exchange);
-    if (*row) co_return co_await serve_row(services, exchange, std::move(**row));
-  }
-  std::string id(watch_id);
-  std::optional<db::Upload> unknown;
-  co_return co_await serve_watcher(services, exchange, std::move(id), std::move(record), std::move(unknown));
+  Found subject = co_await find_by_watch_id(services, watch_id);
+  if (!subject) co_return co_await refuse(exchange, subject.error());
+  co_return co_await serve_watcher(services, exchange, std::move(*subject));
 }
 
 Task<Result<>> handle_upload_progress(const Services& services, const Exchange& exchange, std::string_view id) {
-  Result<std::optional<db::Upload>> row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
-  if (!row) co_return co_await send_rejection(rejection_for(row.error()), exchange);
-  if (!*row) co_return co_await send_rejection(errors::kNoUpload, exchange);
-  co_return co_await serve_row(services, exchange, std::move(**row));
+  Found subject = co_await find_by_upload_id(services, id);
+  if (!subject) co_return co_await refuse(exchange, subject.error());
+  co_return co_await serve_watcher(services, exchange, std::move(*subject));
 }
 
 }  // namespace ringdrop::server
