@@ -4,8 +4,11 @@ nothing is said on the console, blocked by the policy or fetched from elsewhere.
 
 RINGDROP_PAGE_MIB: how large the large file is (256). RINGDROP_PICTURES: a directory for pictures of every page."""
 
+import http.client
+import http.server
 import os
 import shutil
+import threading
 
 from harness import KIB, MIB, EndToEnd, main, make_file, sha256_of, wait_until
 from node_tools import Script, need, packages
@@ -15,6 +18,37 @@ SIZE = int(os.environ.get("RINGDROP_PAGE_MIB", "256")) * MIB
 RATE = SIZE // 6  # bytes a second, so that an upload takes some seconds
 
 
+def under_prefix(prefix):
+    """A server on a port of its own that passes what is below the prefix to `.backend`, an address, without it."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self):
+            inside = self.path.startswith(prefix + "/")
+            if not inside:
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            there = http.client.HTTPConnection(*self.server.backend)
+            there.request(self.command, self.path.removeprefix(prefix), body, dict(self.headers))
+            answer = there.getresponse()
+            content = answer.read()
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            there.close()
+
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = forward  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
 class PageCase(EndToEnd):
     @classmethod
     def setUpClass(cls):
@@ -22,7 +56,7 @@ class PageCase(EndToEnd):
         packages()
 
     def begin(self, scenario, server, files=(), **more):
-        asked = {"scenario": scenario, "url": f"{server.url}/", "files": [str(file) for file in files], "rate": RATE, **more}
+        asked = {"scenario": scenario, "url": more.pop("url", f"{server.url}/"), "files": [str(file) for file in files], "rate": RATE, **more}
         script = Script("page.mjs", asked, {"RINGDROP_CHROMIUM": shutil.which("chromium"), "HOME": str(self.directory)})
         self.addCleanup(script.close)
         return script
@@ -148,6 +182,20 @@ class Pages(PageCase):
         self.assertEqual(sha256_of(self.directory / "saved"), sha256_of(file))
         self.assertEqual(told["keptCount"], 1)
         self.assertEqual(here.get(path_in(link)).status, 404)
+
+    def test_below_a_prefix_everything_is_found(self):
+        site = under_prefix("/drop")
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        self.addCleanup(site.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(site.shutdown)
+        url = f"http://127.0.0.1:{site.server_address[1]}/drop"
+        here, file = self.server("--public-url", url), self.file("film.mkv", 3 * MIB)
+        site.backend = here.address
+        told = self.play("link", here, [file], url=f"{url}/", save=str(self.directory / "saved"))
+        self.assertTrue(told["links"][0].startswith(f"{url}/"), told)
+        self.assertEqual(sha256_of(self.directory / "saved"), sha256_of(file))
 
     def test_somebody_else_watches_an_upload(self):
         here, file = self.server(), self.file()
