@@ -339,13 +339,14 @@ function showUnfinished() {
 async function askHowFar(fingerprint, known, item) {
   try {
     const answer = await fetch(known.url, { headers: { Accept: 'application/json' }, cache: 'no-store' })
-    if (answer.status === 404 || answer.status === 410) {
+    const isKnown = answer.status !== 404 && answer.status !== 410
+    const { bytes_stored: bytes, state } = isKnown ? await answer.json() : {}
+    if (!isKnown || state === 'failed' || state === 'cancelled') {
       forget(fingerprint)
-      item.remove()
+      removeItem(item, element('choose-files'))
       element('unfinished').hidden = element('unfinished-list').children.length === 0
       return
     }
-    const { bytes_stored: bytes } = await answer.json()
     const done = say('of', { done: showBytes(bytes), total: showBytes(known.size) })
     setText(item.querySelector('.numbers'), say('stored', { done }))
   } catch {
@@ -479,9 +480,14 @@ async function dropped(transfer) {
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null)
   const plain = [...transfer.files]
   if (!entries.some((entry) => entry?.isDirectory)) return addFiles(plain)
-  const files = []
-  for (const entry of entries) if (entry) files.push(...await filesOf(entry))
-  addFiles(files)
+  for (const entry of entries) {
+    if (!entry) continue
+    try {
+      addFiles(await filesOf(entry))
+    } catch {
+      toast(say('announce_failed', { name: entry.name, why: say('why_file_changed') }))
+    }
+  }
 }
 
 function pasted(event) {

@@ -88,6 +88,7 @@ class Uploads(PageCase):
         here, file = self.server(), self.file()
         told = self.play("drop", here, [file])
         self.assertTrue(told["marked"], "the drop zone shows that it takes the file")
+        self.assertEqual(told["named"], 1, "a screen reader says of what the bar is")
         self.assertGreater(len(set(told["values"])), 5, told["values"])
         self.assertEqual(told["values"], sorted(told["values"]), "the bar never goes back")
         self.assertTrue(any("/s" in text and "left" in text for text in told["numbers"]), told["numbers"])
@@ -111,6 +112,10 @@ class Uploads(PageCase):
         self.assertGreater(told["first"], 0.1, "it does not begin anew")
         self.assertEqual((told["kept"], told["unfinished"]), ([], False))
         self.assert_is(here, told["links"][0], file)
+
+    def test_an_unfinished_upload_that_the_server_has_not_any_more_is_not_offered(self):
+        told = self.play("forgotten", self.server(), [self.file()], may_say=("404", "410"))
+        self.assertFalse(told["unfinished"])
 
     def test_a_server_that_is_killed_is_waited_for(self):
         here, file = self.server(), self.file()

@@ -91,6 +91,7 @@ const scenarios = {
     const page = await open(asked.url)
     await slowDown(page, asked.rate)
     const marked = await dropFiles(page, asked.files)
+    const named = await page.getByRole('progressbar', { name: 'film.mkv' }).count()
     const values = []
     const numbers = new Set()
     while (await page.locator('#link-list li').count() === 0) {
@@ -98,7 +99,7 @@ const scenarios = {
       numbers.add(await page.locator('#upload-list .eta').first().textContent({ timeout: 200 }).catch(() => ''))
       await page.waitForTimeout(100)
     }
-    return { marked, values, numbers: [...numbers], links: await linksOf(page), kept: await remembered(page),
+    return { marked, named, values, numbers: [...numbers], links: await linksOf(page), kept: await remembered(page),
       announced: await page.locator('#announce').textContent() }
   },
 
@@ -138,6 +139,19 @@ const scenarios = {
     await waitForLinks(page, 1)
     return { shown, url, first, posts, links: await linksOf(page), kept: await remembered(page),
       unfinished: await page.locator('#unfinished').isVisible() }
+  },
+
+  async forgotten() {
+    const page = await open(asked.url)
+    await slowDown(page, asked.rate)
+    await dropFiles(page, asked.files)
+    await waitForShare(page, 0.2)
+    const [{ url }] = await remembered(page)
+    await page.goto('about:blank')
+    await page.request.delete(url, { headers: { 'Tus-Resumable': '1.0.0' } })
+    await page.goto(asked.url)
+    await page.waitForFunction(() => localStorage.getItem('ringdrop.uploads') === '{}')
+    return { unfinished: await page.locator('#unfinished').isVisible() }
   },
 
   async kill() {
@@ -317,7 +331,8 @@ const scenarios = {
         await page.evaluate(() => document.getElementById('token-dialog').showModal())
         await look('token', false)
         await page.keyboard.press('Escape')
-        const [link] = await linksOf(page)
+        // Whichever was done first; the other is displayed by the browser itself.
+        const link = (await linksOf(page)).find((one) => one.endsWith('.zip'))
         const [{ watch }] = await remembered(page)
         await page.reload()
         await page.waitForFunction(() => / /.test(document.querySelector('#unfinished-list .numbers')?.textContent))
