@@ -97,6 +97,7 @@ io::Result<Database> Database::open(const OpenOptions& options) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   switch (options.role) {
     case Role::writer:
+    case Role::copy:
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
       break;
     case Role::reader:
@@ -124,7 +125,8 @@ io::Result<Database> Database::open(const OpenOptions& options) {
 io::Result<> Database::configure(const OpenOptions& options) {
   static constexpr const char* kOp = "set up the catalogue's connection";
   sqlite3_busy_timeout(connection_.get(), options.busy_timeout_ms);
-  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  const bool is_copy = options.role == Role::copy;
+  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_copy ? 0 : 1, nullptr);
   // temp_store: the journal of savepoints stays in memory; nothing is written outside the data
   // directory. mmap_size 0: an I/O error is an error code, not a SIGBUS. trusted_schema,
   // cell_size_check: a damaged or forged file is noticed early.
@@ -186,6 +188,32 @@ io::Result<WalFrames> Database::checkpoint(CheckpointMode mode) {
   // -1: not in WAL mode.
   if (in_log < 0 || checkpointed < 0) return io::fail(io::Errc::system, "checkpoint");
   return WalFrames{static_cast<uint64_t>(in_log), static_cast<uint64_t>(checkpointed)};
+}
+
+io::Result<> Database::copy_to(Database& copy, const std::function<bool()>& between) {
+  static constexpr const char* kOp = "copy the catalogue";
+  static constexpr int kPagesAStep = 1024;
+  // With a read transaction of our own all steps see the same moment; without one each commit of another connection
+  // would make the copy begin again.
+  const io::Result<> begun = execute("BEGIN; SELECT count(*) FROM sqlite_schema", kOp);
+  if (!begun) return begun;
+  io::Result<> copied;
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.connection_.get(), "main", connection_.get(), "main");
+  if (backup == nullptr) {
+    copied = std::unexpected(last_failure(copy.connection_.get(), kOp));
+  } else {
+    int code = SQLITE_OK;
+    while (code == SQLITE_OK) {
+      if (!between()) copied = io::fail(io::Errc::cancelled, kOp);
+      if (!copied) break;
+      code = sqlite3_backup_step(backup, kPagesAStep);
+    }
+    const int finished = sqlite3_backup_finish(backup);
+    if (copied && code != SQLITE_DONE) copied = std::unexpected(error_from_sqlite(code, 0, kOp));
+    if (copied && finished != SQLITE_OK) copied = std::unexpected(last_failure(copy.connection_.get(), kOp));
+  }
+  static_cast<void>(execute("ROLLBACK", kOp));
+  return copied;
 }
 
 void Database::report_wal_frames(std::atomic<uint64_t>& frames) {

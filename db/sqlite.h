@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +26,9 @@ namespace ringdrop::db {
 enum class Durability : uint8_t { full, process };
 
 // writer: creates the file when there is none, sets WAL mode. reader: opened read-only.
-// checkpointer: read and write, for checkpoint() alone.
-enum class Role : uint8_t { writer, reader, checkpointer };
+// checkpointer: read and write, for checkpoint() alone. copy: creates the file, and when the connection closes, all is
+// in that one file again.
+enum class Role : uint8_t { writer, reader, checkpointer, copy };
 
 // passive: copies what it can while others read and write. truncate: waits for them (at most the
 // busy timeout) and empties the log; for start only.
@@ -66,6 +68,10 @@ class Database {
   // False as well after SQLite has rolled back by itself (disk full, I/O error).
   bool in_transaction() const;
   io::Result<WalFrames> checkpoint(CheckpointMode mode);
+  // Makes `copy`, which is empty, what this file is at this moment: durable when it returns. Writers are never kept
+  // waiting; but the log cannot start again before the end. `between` is asked every few MiB: false ends it. cancelled,
+  // no_space.
+  io::Result<> copy_to(Database& copy, const std::function<bool()>& between);
   // From now on every commit stores the number of frames in the log, on the committing thread.
   // `frames` outlives the connection. Bytes in the log: wal_bytes_of().
   void report_wal_frames(std::atomic<uint64_t>& frames);

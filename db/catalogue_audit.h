@@ -1,0 +1,77 @@
+// The catalogue as those see it who compare it with what is on disk (fsck, scrub, backup): which row needs which file,
+// and where rows contradict each other. Reads only, beside a running server or without one.
+//
+// Blocking. Every call sees the catalogue of its own moment, so that a long walk keeps no old state alive (which would
+// make the write-ahead log grow): who finds something odd asks again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/link.h"
+#include "db/sqlite.h"
+#include "db/upload.h"
+#include "io/error.h"
+
+namespace ringdrop::db {
+
+// A file and what the catalogue says of it.
+struct FileRow {
+  enum Owner : uint8_t { link, upload, garbage };
+
+  uint64_t file = 0;
+  Owner owner = link;
+  uint64_t length_bytes = 0;       // of a link's extent, and of an upload that is complete
+  bool is_open = false;            // an unfinished upload: its length is not known
+  std::size_t checksum_bytes = 0;  // of a link's extent
+  int64_t link_id = 0;             // 0 for others
+  std::string token;               // of the link; "" for others
+  std::string progress;            // of an upload
+};
+
+struct NumberedLink {
+  int64_t id = 0;
+  Link link;  // token, size, digests, extents; nothing else is filled
+};
+
+struct CatalogueTotals {
+  uint64_t links = 0;
+  uint64_t bytes = 0;
+};
+
+// Errors of all: corrupt, exhausted, system.
+class CatalogueAudit {
+ public:
+  // refused: of another version than this program's (an older one: the server brings it up to date).
+  static io::Result<CatalogueAudit> open(const std::string& path);
+
+  // What SQLite finds wrong with the file's structure: at most some lines, none when all is well. Reads all of it.
+  io::Result<std::vector<std::string>> damage();
+  // What contradicts itself: links that are not the sum of their extents, extents of nobody, files with two owners.
+  // At most `most` lines of each kind.
+  io::Result<std::vector<std::string>> contradictions(uint64_t most);
+
+  // All rows with files from `first` to `last`, both included, ascending.
+  io::Result<std::vector<FileRow>> files_between(uint64_t first, uint64_t last);
+  // The lowest file from `from` on that a link or an upload has.
+  io::Result<std::optional<uint64_t>> next_file(uint64_t from);
+
+  io::Result<CatalogueTotals> totals();
+  // The link with the lowest id from `from` on.
+  io::Result<std::optional<NumberedLink>> next_link(int64_t from);
+
+ private:
+  explicit CatalogueAudit(Database database) : database_(std::move(database)) {}
+  io::Result<> prepare();
+  io::Result<> read_extents(NumberedLink& found);
+
+  Database database_;
+  Statement files_between_;
+  Statement next_file_;
+  Statement next_link_;
+  Statement extents_;
+};
+
+}  // namespace ringdrop::db

@@ -1,0 +1,171 @@
+#include "storage/blob_tree.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "io/buffer_pool.h"
+#include "storage/checksums.h"
+
+namespace ringdrop::storage {
+namespace {
+
+using io::Errc;
+using io::Result;
+
+constexpr std::size_t kPieceBytes = kMiB;
+static_assert(kChecksumSpan % kPieceBytes == 0 && kPieceBytes % io::kDirectAlignment == 0);
+
+// Memory that a direct read takes.
+struct Piece {
+  Piece() : bytes(static_cast<std::byte*>(::operator new(kPieceBytes, std::align_val_t(io::kDirectAlignment)))) {}
+  ~Piece() { ::operator delete(bytes, std::align_val_t(io::kDirectAlignment)); }
+  Piece(const Piece&) = delete;
+  Piece& operator=(const Piece&) = delete;
+
+  std::byte* const bytes;
+};
+
+// Reads the spans of one file one after the other.
+class SpanReader {
+ public:
+  SpanReader(const io::ScannedFile& file, const std::function<bool(Bytes)>& see) : file_(file), see_(see) {}
+
+  // The checksum of the span that begins at `offset`. Errors of the file; cancelled.
+  Result<std::string> read(uint64_t offset, uint64_t length) {
+    Checksums checksums;
+    for (uint64_t done = 0; done < length;) {
+      const std::size_t wanted = std::min<uint64_t>(kPieceBytes, length - done);
+      // Whole blocks are asked for; what lies behind the length is not looked at.
+      const Result<std::size_t> got = file_.read_at(MutableBytes(piece_.bytes, kPieceBytes), offset + done);
+      if (!got) return std::unexpected(got.error());
+      if (*got < wanted) return io::fail(Errc::corrupt, "read");
+      const Bytes bytes(piece_.bytes, wanted);
+      checksums.update(bytes);
+      if (!see_(bytes)) return io::fail(Errc::cancelled, "read");
+      done += wanted;
+    }
+    return checksums.finish();
+  }
+
+ private:
+  const io::ScannedFile& file_;
+  const std::function<bool(Bytes)>& see_;
+  Piece piece_;
+};
+
+Result<DirectoryNumbers> numbered(const io::LocalDirectory& directory) {
+  const Result<std::vector<std::string>> names = directory.list();
+  if (!names) return std::unexpected(names.error());
+  DirectoryNumbers found;
+  for (const std::string& name : *names) {
+    const std::optional<uint32_t> number = parse_hex_name(name, 8);
+    if (number && directory.open_directory(name)) {
+      found.numbers.push_back(*number);
+    } else {
+      found.strangers.push_back(name);
+    }
+  }
+  std::ranges::sort(found.numbers);
+  return found;
+}
+
+}  // namespace
+
+std::string path_in_data(BlobId id) {
+  return "blobs/" + path_of(id);
+}
+
+Result<BlobTree> BlobTree::open(const std::string& data_dir) {
+  Result<io::LocalDirectory> root = io::LocalDirectory::open(data_dir);
+  if (!root) return std::unexpected(root.error());
+  Result<io::LocalDirectory> blobs = root->open_directory("blobs");
+  if (!blobs) return std::unexpected(blobs.error());
+  return BlobTree(*std::move(root), *std::move(blobs));
+}
+
+Result<DirectoryNumbers> BlobTree::directories() const {
+  return numbered(blobs_);
+}
+
+Result<DirectoryNumbers> BlobTree::marks() const {
+  const Result<io::LocalDirectory> unsettled = root_.open_directory("unsettled");
+  if (!unsettled && unsettled.error().code == Errc::not_found) return DirectoryNumbers{};
+  if (!unsettled) return std::unexpected(unsettled.error());
+  return numbered(*unsettled);
+}
+
+Result<bool> BlobTree::is_marked(uint32_t directory) const {
+  const Result<io::FileStatus> mark = root_.status("unsettled/" + directory_name(directory));
+  if (!mark && mark.error().code == Errc::not_found) return false;
+  if (!mark) return std::unexpected(mark.error());
+  return true;
+}
+
+Result<FoundBlobs> BlobTree::list(uint32_t directory) const {
+  FoundBlobs found;
+  const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(directory));
+  if (!opened && opened.error().code == Errc::not_found) return found;
+  if (!opened) return std::unexpected(opened.error());
+  const Result<std::vector<std::string>> names = opened->list();
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
+    const std::optional<uint32_t> serial = parse_hex_name(name, 3);
+    if (!serial) {
+      found.strangers.push_back(name);
+      continue;
+    }
+    const Result<io::FileStatus> status = opened->status(name);
+    if (!status && status.error().code == Errc::not_found) continue;  // removed a moment ago
+    if (!status) return std::unexpected(status.error());
+    found.blobs.push_back({BlobId::make(directory, *serial), status->size_bytes, status->regular});
+  }
+  std::ranges::sort(found.blobs, {}, &FoundBlob::id);
+  return found;
+}
+
+Result<std::optional<FoundBlob>> BlobTree::find(BlobId id) const {
+  const Result<io::FileStatus> status = root_.status(path_in_data(id));
+  if (!status && status.error().code == Errc::not_found) return std::nullopt;
+  if (!status) return std::unexpected(status.error());
+  return FoundBlob{id, status->size_bytes, status->regular};
+}
+
+Result<> BlobTree::remove(BlobId id) const {
+  Result<> removed = root_.remove_file(path_in_data(id));
+  if (!removed && removed.error().code == Errc::not_found) removed = Result<>{};
+  return removed;
+}
+
+Result<> BlobTree::sync(uint32_t directory) const {
+  const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(directory));
+  if (!opened) return std::unexpected(opened.error());
+  return opened->sync();
+}
+
+Result<ScannedExtent> BlobTree::scan(const Extent& extent, const std::function<bool(Bytes)>& see) const {
+  const Result<io::ScannedFile> file = root_.open_scanned(path_in_data(extent.file));
+  if (!file) return std::unexpected(file.error());
+  ScannedExtent result;
+  result.size_bytes = file->size_bytes();
+  bool complete = true;
+  const std::function<bool(Bytes)> see_while_complete = [&](Bytes bytes) { return see(complete ? bytes : Bytes{}); };
+  SpanReader reader(*file, see_while_complete);
+  const uint64_t length = std::min(result.size_bytes, extent.length_bytes);
+  for (uint64_t offset = 0; offset < length; offset += kChecksumSpan) {
+    const Result<std::string> checksum = reader.read(offset, std::min(kChecksumSpan, length - offset));
+    if (!checksum && checksum.error().code == Errc::cancelled) return std::unexpected(checksum.error());
+    if (!checksum) {
+      complete = false;
+      result.unreadable.push_back(offset);
+      continue;
+    }
+    const std::size_t at = offset / kChecksumSpan * kChecksumBytes;
+    const bool known = extent.checksums.size() >= at + kChecksumBytes;
+    if (!known || extent.checksums.compare(at, kChecksumBytes, *checksum) != 0) result.rotten.push_back(offset);
+  }
+  return result;
+}
+
+}  // namespace ringdrop::storage
