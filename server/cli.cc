@@ -1,6 +1,8 @@
 #include "server/cli.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -145,6 +147,65 @@ Command watch_command(WatchArguments arguments) {
   return command;
 }
 
+// The three that look after a data directory, and what they were told.
+struct MaintenanceWords {
+  CLI::App* fsck = nullptr;
+  CLI::App* scrub = nullptr;
+  CLI::App* backup = nullptr;
+  std::string config_file;
+  std::vector<KeyOption> data_dir{{"data_dir", {}}};
+  std::string rate;
+  std::string from;
+  MaintenanceArguments arguments;
+};
+
+void add_maintenance_commands(CLI::App& app, MaintenanceWords& words) {
+  words.fsck = app.add_subcommand("fsck", "compare the data directory with its catalogue; beside a server too");
+  words.scrub = app.add_subcommand("scrub", "re-read all links and compare with their checksums; beside a server too");
+  words.backup = app.add_subcommand("backup", "DIR: make a whole data directory of this moment; beside a server too");
+  for (CLI::App* const one : {words.fsck, words.scrub, words.backup}) {
+    add_config_file(*one, words.config_file);
+    one->add_option("--data-dir", words.data_dir.front().values, "the data directory; wins over the file")
+        ->type_name("DIR")
+        ->expected(1)
+        ->allow_extra_args(false);
+  }
+  words.fsck->add_flag("--repair", words.arguments.repair, "remove files that no row has; not beside a server");
+  words.fsck->add_flag("--drop-broken", words.arguments.drop_broken,
+                       "with --repair: end links and uploads whose file is gone or torn");
+  words.scrub->add_option("--rate", words.rate, "bytes a second at most, like 100MiB (default: as fast as it goes)")
+      ->type_name("SIZE");
+  words.scrub->add_option("--from", words.from, "go on with the link of this number")->type_name("N");
+  words.backup->add_option("DIR", words.arguments.target, "missing or empty; DIR.partial until all is there")
+      ->required();
+}
+
+std::optional<int64_t> link_number(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+Command maintenance_command(Command::Kind kind, MaintenanceWords words) {
+  MaintenanceArguments& arguments = words.arguments;
+  if (arguments.drop_broken && !arguments.repair) return failed("--drop-broken: give --repair too", kExitUsage);
+  if (!words.rate.empty()) {
+    const std::optional<uint64_t> rate = proto::parse_size(words.rate);
+    if (!rate || *rate == 0) return failed("--rate: \"" + words.rate + "\" is not a size like 100MiB", kExitUsage);
+    arguments.bytes_per_second = *rate;
+  }
+  if (!words.from.empty()) {
+    const std::optional<int64_t> from = link_number(words.from);
+    if (!from) return failed("--from: \"" + words.from + "\" is not a number of a link", kExitUsage);
+    arguments.from_link = *from;
+  }
+  if (kind == Command::backup && arguments.target.empty()) return failed("backup: give a directory", kExitUsage);
+  Command command = configured(kind, words.config_file, words.data_dir);
+  command.maintenance_arguments = std::move(arguments);
+  return command;
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv, const char* token_from_environment) {
@@ -170,6 +231,9 @@ Command parse_command_line(int argc, const char* const* argv, const char* token_
   CLI::App* watch = app.add_subcommand("watch", "URL: show how an upload goes, print its link when it is there");
   add_watch_options(*watch, watch_arguments);
 
+  MaintenanceWords maintenance;
+  add_maintenance_commands(app, maintenance);
+
   // CLI11 reports by throwing; here it ends.
   try {
     app.parse(argc, argv);
@@ -184,6 +248,9 @@ Command parse_command_line(int argc, const char* const* argv, const char* token_
   if (serve->parsed()) return configured(Command::serve, config_file, options);
   if (upload->parsed()) return upload_command(std::move(upload_arguments), std::move(upload_words));
   if (watch->parsed()) return watch_command(std::move(watch_arguments));
+  if (maintenance.fsck->parsed()) return maintenance_command(Command::fsck, std::move(maintenance));
+  if (maintenance.scrub->parsed()) return maintenance_command(Command::scrub, std::move(maintenance));
+  if (maintenance.backup->parsed()) return maintenance_command(Command::backup, std::move(maintenance));
   if (check_config->parsed()) {
     Command command = configured(Command::check_config, config_file, {});
     if (command.kind == Command::check_config) {

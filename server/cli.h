@@ -4,6 +4,7 @@
 // file.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -38,13 +39,25 @@ struct WatchArguments {
   bool operator==(const WatchArguments&) const = default;
 };
 
+// Of `fsck`, `scrub` and `backup`; the data directory is config.data_dir.
+struct MaintenanceArguments {
+  bool repair = false;
+  bool drop_broken = false;
+  uint64_t bytes_per_second = 0;  // 0: as fast as it goes
+  int64_t from_link = 0;
+  std::string target;
+
+  bool operator==(const MaintenanceArguments&) const = default;
+};
+
 struct Command {
-  enum Kind { serve, check_config, upload, watch, version, help, error };
+  enum Kind { serve, check_config, upload, watch, fsck, scrub, backup, version, help, error };
 
   Kind kind = error;
-  Config config;  // of `serve` and `check_config`: defaults, then the file, then the options
+  Config config;  // of `serve`, `check_config`, `fsck`, `scrub`, `backup`: defaults, then the file, then the options
   UploadArguments upload_arguments;
   WatchArguments watch_arguments;
+  MaintenanceArguments maintenance_arguments;
   std::string text;   // to print, ends in a newline; on stderr when exit_code is not 0; of what runs empty
   int exit_code = 0;  // of what runs meaningless
 };

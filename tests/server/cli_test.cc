@@ -249,4 +249,61 @@ TEST_CASE("wrong use of upload is exit code 64 and one clear line") {
   }
 }
 
+TEST_CASE("fsck, scrub and backup take the data directory of the option, else of the file, else of the defaults") {
+  const ConfigFile file("data_dir = \"/srv/of-the-file\"\n");
+  CHECK(run({"fsck"}).config.data_dir == Config{}.data_dir);
+  CHECK(run({"fsck", "--config", file.path()}).config.data_dir == "/srv/of-the-file");
+  CHECK(run({"scrub", "--config", file.path(), "--data-dir", "/srv/told"}).config.data_dir == "/srv/told");
+  CHECK(run({"backup", "/copy", "--data-dir", "/srv/told"}).config.data_dir == "/srv/told");
+  CHECK(run({"fsck", "--config", "/does/not/exist"}).exit_code == kExitConfig);
+}
+
+TEST_CASE("fsck changes nothing unless it is told to, and drops nothing unless it is told that too") {
+  const Command plain = run({"fsck"});
+  CHECK(plain.kind == Command::fsck);
+  CHECK(plain.maintenance_arguments == MaintenanceArguments{});
+  const Command repair = run({"fsck", "--repair"});
+  CHECK(repair.maintenance_arguments.repair);
+  CHECK_FALSE(repair.maintenance_arguments.drop_broken);
+  CHECK(run({"fsck", "--repair", "--drop-broken"}).maintenance_arguments.drop_broken);
+  CHECK(run({"fsck", "--drop-broken"}).exit_code == kExitUsage);
+  CHECK(run({"fsck", "somewhere"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("scrub takes a rate and a link to go on with") {
+  const Command command = run({"scrub", "--rate", "100MiB", "--from", "17"});
+  CHECK(command.kind == Command::scrub);
+  CHECK(command.maintenance_arguments.bytes_per_second == 100 * kMiB);
+  CHECK(command.maintenance_arguments.from_link == 17);
+  CHECK(run({"scrub"}).maintenance_arguments == MaintenanceArguments{});
+  for (const char* const wrong : {"fast", "0", "-1", "100MiB/s"}) {
+    CAPTURE(wrong);
+    CHECK(run({"scrub", "--rate", wrong}).exit_code == kExitUsage);
+  }
+  for (const char* const wrong : {"x", "1x", "-1", "99999999999999999999"}) {
+    CAPTURE(wrong);
+    CHECK(run({"scrub", "--from", wrong}).exit_code == kExitUsage);
+  }
+}
+
+TEST_CASE("backup needs to be told where to") {
+  CHECK(run({"backup", "/srv/copy"}).kind == Command::backup);
+  CHECK(run({"backup", "/srv/copy"}).maintenance_arguments.target == "/srv/copy");
+  CHECK(run({"backup"}).exit_code == kExitUsage);
+  CHECK(run({"backup", ""}).exit_code == kExitUsage);
+  CHECK(run({"backup", "/one", "/two"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("the help tells of fsck, scrub and backup, and each has its own") {
+  const Command help = run({"--help"});
+  for (const char* const name : {"fsck", "scrub", "backup"}) {
+    CAPTURE(name);
+    CHECK(contains(help.text, name));
+    const Command own = run({name, "--help"});
+    CHECK(own.exit_code == 0);
+    CHECK(contains(own.text, "--data-dir DIR"));
+    CHECK(contains(own.text, "--config FILE"));
+  }
+}
+
 }  // namespace ringdrop::server

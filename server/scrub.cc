@@ -1,0 +1,235 @@
+#include "server/scrub.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "io/interruption.h"
+#include "io/process_limits.h"
+#include "io/signals.h"
+#include "io/terminal.h"
+#include "proto/digest.h"
+#include "proto/units.h"
+#include "server/cli.h"
+#include "server/maintenance.h"
+
+namespace ringdrop::server {
+namespace {
+
+using io::Errc;
+using io::Result;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* kScrub = "scrub";
+constexpr milliseconds kShowEvery{200};
+constexpr int kStandardError = 2;
+
+// So many bytes a second and no more; what was not used is not made up for.
+class Pace {
+ public:
+  explicit Pace(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
+
+  // How long to wait after reading so many bytes.
+  milliseconds after(uint64_t bytes) {
+    if (bytes_per_second_ == 0) return milliseconds(0);
+    const Clock::time_point now = Clock::now();
+    due_ = std::max(due_, now - kShowEvery);
+    due_ += std::chrono::nanoseconds(
+        static_cast<int64_t>(1e9 * static_cast<double>(bytes) / static_cast<double>(bytes_per_second_)));
+    return std::chrono::duration_cast<milliseconds>(std::max(due_ - now, Clock::duration(0)));
+  }
+
+ private:
+  const uint64_t bytes_per_second_;
+  Clock::time_point due_;
+};
+
+std::vector<proto::Digest> digests_of(const db::Link& link) {
+  std::vector<proto::Digest> digests;
+  if (!link.sha256.empty()) digests.push_back({proto::DigestAlgorithm::sha256, link.sha256});
+  if (!link.sha512.empty()) digests.push_back({proto::DigestAlgorithm::sha512, link.sha512});
+  return digests;
+}
+
+class Scrub {
+ public:
+  Scrub(const ScrubOptions& options, DataDirectory& data, io::Interruption& interruption)
+      : options_(options),
+        tree_(data.tree),
+        db_(data.catalogue),
+        interruption_(interruption),
+        pace_(options.bytes_per_second),
+        shows_progress_(io::is_terminal(kStandardError)) {}
+
+  int run();
+
+ private:
+  Result<> scrub_all();
+  Result<> scrub_link(const db::NumberedLink& numbered);
+  Result<bool> scrub_extent(const db::NumberedLink& numbered, const db::Extent& extent,
+                            std::vector<proto::Digester>& digesters);
+  bool see(Bytes bytes, std::vector<proto::Digester>& digesters);
+  Result<bool> is_still_there(int64_t link_id);
+  void show_progress();
+  void clear_progress();
+  void finding(const std::string& line);
+  int finish(const Result<>& result);
+
+  const ScrubOptions& options_;
+  const storage::BlobTree& tree_;
+  db::CatalogueAudit& db_;
+  io::Interruption& interruption_;
+  Pace pace_;
+  const bool shows_progress_;
+  db::CatalogueTotals totals_;
+  Clock::time_point shown_at_;
+  uint64_t links_ = 0;
+  uint64_t bytes_ = 0;
+  uint64_t findings_ = 0;
+  int64_t at_link_ = 0;
+};
+
+int Scrub::run() {
+  const Result<> result = scrub_all();
+  clear_progress();
+  return finish(result);
+}
+
+int Scrub::finish(const Result<>& result) {
+  const std::string so_far = fmt::format("{} links, {} bytes read: {} findings", links_, bytes_, findings_);
+  if (!result && result.error().code == Errc::cancelled) {
+    std::fputs(fmt::format("scrub: stopped; {}; go on with --from {}\n", so_far, at_link_).c_str(), stdout);
+    return kExitInterrupted;
+  }
+  if (!result) {
+    complain(kScrub, fmt::format("it broke off at link {}", at_link_), options_.data_dir, result.error());
+    return kExitConfig;
+  }
+  std::fputs(fmt::format("scrub: {}\n", so_far).c_str(), stdout);
+  return findings_ == 0 ? 0 : kExitFindings;
+}
+
+Result<> Scrub::scrub_all() {
+  const Result<db::CatalogueTotals> totals = db_.totals();
+  if (!totals) return std::unexpected(totals.error());
+  totals_ = *totals;
+  at_link_ = options_.from_link;
+  for (;;) {
+    const Result<std::optional<db::NumberedLink>> link = db_.next_link(at_link_);
+    if (!link) return std::unexpected(link.error());
+    if (!*link) return {};
+    at_link_ = (*link)->id;
+    const Result<> scrubbed = scrub_link(**link);
+    if (!scrubbed) return scrubbed;
+    ++links_;
+    ++at_link_;
+    if (interruption_.requested()) return io::fail(Errc::cancelled, kScrub);
+  }
+}
+
+Result<> Scrub::scrub_link(const db::NumberedLink& numbered) {
+  const std::vector<proto::Digest> expected = digests_of(numbered.link);
+  std::vector<proto::Digester> digesters;
+  for (const proto::Digest& digest : expected) digesters.emplace_back(digest.algorithm);
+  bool sound = true;
+  for (const db::Extent& extent : numbered.link.extents) {
+    const Result<bool> scrubbed = scrub_extent(numbered, extent, digesters);
+    if (!scrubbed) return std::unexpected(scrubbed.error());
+    sound = sound && *scrubbed;
+  }
+  // Of a link that has a bad span the digest says nothing new.
+  if (!sound) return {};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (digesters[i].finish() == expected[i].bytes) continue;
+    finding(fmt::format("link {} ({}): its {} is another", numbered.id, shortened(numbered.link.token),
+                        proto::digest_key(expected[i].algorithm)));
+  }
+  return {};
+}
+
+// false: it is not sound.
+Result<bool> Scrub::scrub_extent(const db::NumberedLink& numbered, const db::Extent& extent,
+                                 std::vector<proto::Digester>& digesters) {
+  const storage::Extent whole = extent_of(extent);
+  const std::string what = fmt::format("{}, of link {} ({})", storage::path_in_data(whole.file), numbered.id,
+                                       shortened(numbered.link.token));
+  const auto see_piece = [&](Bytes bytes) { return see(bytes, digesters); };
+  const Result<storage::ScannedExtent> scanned = tree_.scan(whole, see_piece);
+  if (!scanned && scanned.error().code == Errc::cancelled) return std::unexpected(scanned.error());
+  if (scanned && scanned->sound(extent.length_bytes)) return true;
+  // A server deletes the row first, the file afterwards.
+  const Result<bool> needed = is_still_there(numbered.id);
+  if (!needed || !*needed) return needed;
+  if (!scanned) {
+    finding(fmt::format("{}: {}", what, io::describe(scanned.error())));
+    return false;
+  }
+  if (scanned->size_bytes != extent.length_bytes) {
+    finding(fmt::format("{}: it has {} bytes instead of {}", what, scanned->size_bytes, extent.length_bytes));
+  }
+  for (const uint64_t offset : scanned->rotten) {
+    finding(fmt::format("{}: rot in the 64 MiB from offset {}", what, offset));
+  }
+  for (const uint64_t offset : scanned->unreadable) {
+    finding(fmt::format("{}: the 64 MiB from offset {} cannot be read", what, offset));
+  }
+  return false;
+}
+
+Result<bool> Scrub::is_still_there(int64_t link_id) {
+  const Result<std::optional<db::NumberedLink>> link = db_.next_link(link_id);
+  if (!link) return std::unexpected(link.error());
+  return *link && (*link)->id == link_id;
+}
+
+bool Scrub::see(Bytes bytes, std::vector<proto::Digester>& digesters) {
+  for (proto::Digester& digester : digesters) digester.update(bytes);
+  bytes_ += bytes.size();
+  show_progress();
+  return !interruption_.wait_for(pace_.after(bytes.size()));
+}
+
+void Scrub::show_progress() {
+  const Clock::time_point now = Clock::now();
+  if (!shows_progress_ || now - shown_at_ < kShowEvery) return;
+  shown_at_ = now;
+  std::fputs(fmt::format("\r\x1b[Kscrub: link {}, {} of {} MiB, {} findings", at_link_, bytes_ / kMiB,
+                         totals_.bytes / kMiB, findings_)
+                 .c_str(),
+             stderr);
+}
+
+void Scrub::clear_progress() {
+  if (shows_progress_) std::fputs("\r\x1b[K", stderr);
+}
+
+void Scrub::finding(const std::string& line) {
+  ++findings_;
+  clear_progress();
+  std::fputs((line + '\n').c_str(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_scrub(const ScrubOptions& options) {
+  io::keep_files_private();
+  io::block_termination_signals();
+  Result<io::Interruption> interruption = io::Interruption::open();
+  if (!interruption) {
+    complain(kScrub, "signals cannot be received", options.data_dir, interruption.error());
+    return kExitConfig;
+  }
+  int exit_code = 0;
+  std::optional<DataDirectory> data = open_data_directory(kScrub, options.data_dir, exit_code);
+  if (!data) return exit_code;
+  return Scrub(options, *data, *interruption).run();
+}
+
+}  // namespace ringdrop::server
