@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""A data directory that fails under the server: read-only, full, gone, taken, damaged. Clients get a clear answer, the log
+a clear line, and what was acknowledged is there when the fault is over."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import unittest
+
+from harness import KIB, MIB, EndToEnd, main, random_bytes, request, wait_until
+from tus_tools import OFFSET_TYPE, TUS
+
+
+def tool(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+class OnAMount(EndToEnd):
+    """A server on a file system of its own."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("SKIPPED: not root, who alone can mount")
+        self.mount_point = self.directory / "mounted"
+        self.mount_point.mkdir()
+
+    def mount(self, *words):
+        mounted = tool("mount", *words, str(self.mount_point))
+        if mounted.returncode != 0:
+            raise unittest.SkipTest(f"SKIPPED: no such mounts here: {mounted.stderr.strip()}")
+        self.addCleanup(tool, "umount", "-l", str(self.mount_point))
+
+    def server_here(self, *options):
+        server = self.server("--min-free-space", "0", *options, start=False)
+        server.data = self.mount_point / "data"
+        return server.start()
+
+    def assert_answer(self, answer, status, word):
+        self.assertEqual(answer.status, status, answer)
+        self.assertIn(word, answer.body)
+
+
+class SmallDisk(OnAMount):
+    """16 MiB."""
+
+    def setUp(self):
+        super().setUp()
+        self.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
+        self.here = self.server_here()
+
+    def free(self):
+        return shutil.disk_usage(self.mount_point).free
+
+    def test_what_is_declared_too_large_is_refused_before_its_body(self):
+        with self.here.connect() as wire:
+            wire.send(request("PUT", "/large", f"Content-Length: {64 * MIB}", "Expect: 100-continue"))
+            self.assert_answer(wire.read_response(), 507, b"storage_full")
+        self.assertEqual(self.here.stored_files(), [])
+
+    def test_a_body_that_fills_the_disk_is_refused_in_the_middle_and_frees_it_at_once(self):
+        kept = self.here.put("kept", b"kept" * 1000)
+        before = self.free()
+        with self.canary(self.here):
+            with self.here.connect() as wire:
+                wire.send(request("PUT", "/endless", "Transfer-Encoding: chunked"))
+                piece = b"%x\r\n%b\r\n" % (MIB, random_bytes(MIB, "full"))
+                for _ in range(24):
+                    wire.send(piece)
+                self.assert_answer(wire.read_final(), 507, b"storage_full")
+            wait_until(lambda: self.free() > before - MIB, "its bytes are free again")
+        self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
+        self.here.put("again", b"x" * MIB)
+
+    def test_an_upload_with_an_id_keeps_what_has_come_and_goes_on_when_there_is_room(self):
+        body = random_bytes(6 * MIB, "resume")
+        # Of an unknown length, so that no space is held for it.
+        created = self.here.exchange(request("POST", "/uploads", TUS, "Upload-Defer-Length: 1"))
+        upload = created.get("Location")
+        fields = (TUS, OFFSET_TYPE)
+        first = self.here.exchange(request("PATCH", upload, *fields, "Upload-Offset: 0", body=body[:MIB]))
+        self.assertEqual(first.status, 204, first)
+        filler = self.mount_point / "filler"
+        with open(filler, "wb") as file:
+            file.write(bytes(max(0, self.free() - 2 * MIB)))
+        refused = self.here.exchange(request("PATCH", upload, *fields, f"Upload-Offset: {MIB}", body=body[MIB:]))
+        self.assert_answer(refused, 507, b"storage_full")
+        filler.unlink()
+        at = int(self.here.exchange(request("HEAD", upload, TUS), to_head=True).get("Upload-Offset"))
+        self.assertGreaterEqual(at, MIB)
+        fields = (*fields, f"Upload-Offset: {at}", f"Upload-Length: {len(body)}")
+        done = self.here.exchange(request("PATCH", upload, *fields, body=body[at:]))
+        self.assertEqual(done.status, 204, done)
+        self.assertEqual(self.here.get("/" + done.get("Upload-Link").split("/", 3)[3]).body, body)
+
+
+class ReadOnly(OnAMount):
+    """ext4, remounted."""
+
+    def test_uploads_fail_cleanly_downloads_go_on_and_a_restart_takes_uploads_again(self):
+        image = self.directory / "image"
+        with open(image, "wb") as file:
+            file.truncate(64 * MIB)
+        if not shutil.which("mkfs.ext4"):
+            raise unittest.SkipTest("SKIPPED: no mkfs.ext4 (sh deploy/packages.sh test)")
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+        self.mount("-o", "loop", str(image))
+        server = self.server_here()
+        kept = server.put("kept", b"kept" * 5000)
+        # The kernel refuses while a file is open for writing, which the catalogue always is: as after an error.
+        forced = tool("mount", "-o", "remount,abort", str(self.mount_point))
+        try:
+            (self.mount_point / "probe").touch()
+            forced.returncode = 1
+        except OSError:
+            pass
+        if forced.returncode != 0:
+            raise unittest.SkipTest("SKIPPED: this ext4 cannot be made read-only under a server")
+        answer = server.exchange(request("PUT", "/refused", body=b"x" * 5000))
+        self.assertIn(answer.status, (500, 503), answer)
+        if server.is_running():
+            self.assertEqual(server.get(kept).body, b"kept" * 5000)
+        self.assertRegex(server.log(), "EROFS|EIO|Read-only|read-only")
+        server.kill9()
+        wait_until(lambda: tool("umount", str(self.mount_point)).returncode == 0, "the file system is unmounted")
+        self.mount("-o", "loop", str(image))
+        server.start()
+        self.assertEqual(server.get(kept).body, b"kept" * 5000)
+        server.put("again", b"y")
+
+
+class Catalogue(EndToEnd):
+    """The one file that everything hangs on."""
+
+    def spawn_fails(self, server, *words):
+        server.spawn()
+        self.assertEqual(server.wait(), 1)
+        for word in words:
+            self.assertIn(word, server.log())
+
+    def test_a_damaged_one_and_one_of_a_newer_version_end_the_start_with_a_clear_line(self):
+        server = self.server()
+        server.put("one", b"1")
+        self.assertEqual(server.stop(), 0)
+        path = server.data / "catalogue.sqlite3"
+        sound = path.read_bytes()
+        for name in ("catalogue.sqlite3-wal", "catalogue.sqlite3-shm"):
+            (server.data / name).unlink()  # SQLite would mend the file from its log
+        path.write_bytes(b"this is no database at all " * 500)
+        self.spawn_fails(server, "the catalogue cannot be opened", str(server.data))
+        self.assertTrue(path.read_bytes().startswith(b"this is no"), "nothing was written over it")
+        path.write_bytes(sound)
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 99")
+        self.spawn_fails(server, "newer version of ringdrop")
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 4")
+        database.close()
+        server.start()
+
+    def test_while_somebody_locks_it_uploads_get_503_or_wait_and_are_whole_afterwards(self):
+        server = self.server()
+        kept = server.put("kept", b"kept")
+        other = sqlite3.connect(server.data / "catalogue.sqlite3", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with server.connect() as wire:
+            wire.send(request("PUT", "/waits", body=b"waits"))
+            self.assertEqual(server.get(kept).body, b"kept", "lookups do not wait")
+            answer = wire.read_final()
+        self.assertEqual(answer.status, 503, answer)
+        other.execute("ROLLBACK")
+        other.close()
+        again = server.put("again", b"again")
+        self.assertEqual(server.get(again).body, b"again")
+
+    def test_a_second_server_on_the_directory_says_so_and_harms_nothing(self):
+        server = self.server()
+        kept = server.put("kept", b"kept")
+        second = self.server(start=False)
+        shutil.rmtree(second.data, ignore_errors=True)
+        second.data = server.data
+        self.spawn_fails(second, "another server uses this data directory", str(server.data))
+        self.assertEqual(server.get(kept).body, b"kept")
+
+
+class Gone(EndToEnd):
+    """What is not there any more."""
+
+    def test_a_directory_removed_under_the_server_gives_errors_and_no_link(self):
+        server = self.server()
+        kept = server.put("kept", random_bytes(300 * KIB, "kept"))
+        shutil.rmtree(server.data)
+        with self.assertRaises(AssertionError):
+            server.put("refused", b"x" * 5000)
+        self.assertIn(server.get(kept).status, (404, 500, 503))
+        self.assertIn("error", server.log())
+        server.kill9()
+
+    def test_without_descriptors_others_are_refused_and_served_again_later(self):
+        low = 200
+        server = self.server("--loops", "1", "--max-connections", "1000",
+                             prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (low + 60, low + 60)))
+        kept = server.put("kept", b"kept")
+        wires = []
+        try:
+            for _ in range(2 * low):
+                wires.append(server.connect())
+                wires[-1].send(b"GET ")
+        except OSError:
+            pass
+        for wire in wires:
+            wire.close()
+        wait_until(lambda: server.open_sockets() <= 2, "the connections are gone")
+        self.assertEqual(server.get(kept).body, b"kept")
+
+
+if __name__ == "__main__":
+    main()
