@@ -3,6 +3,7 @@
 #include "proto/tus.h"
 #include "server/cors.h"
 #include "server/download_handler.h"
+#include "server/download_plan.h"
 #include "server/help.h"
 #include "server/http_error.h"
 #include "server/link_handler.h"
@@ -160,7 +161,10 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
       break;
   }
   if (reads(exchange.request) && is_navigation(exchange.request)) co_return co_await send_missing_page(exchange);
-  co_return co_await send_rejection(errors::kNotFound, exchange);
+  // As that of a link that is not there: a client cannot tell which it was.
+  proto::Fields fields;
+  fields.add("Vary", kDownloadVary);
+  co_return co_await send_rejection(errors::kNotFound, exchange, fields);
 }
 
 Task<Result<>> Application::refuse(const proto::Rejection& why, http::ResponseWriter& response) {
