@@ -53,6 +53,17 @@ Task<Result<>> send_options(const Services& services, const Exchange& exchange, 
   co_return co_await exchange.response.send(head, {});
 }
 
+// Whether an upload could be taken: no sync has failed, and there is room above the floor.
+Task<Result<>> send_readiness(const Services& services, const Exchange& exchange) {
+  bool ready = !services.catalogue.failed() && !services.blobs.failed();
+  if (ready) {
+    const Result<> room = co_await services.blobs.check_room(1);
+    ready = room.has_value();
+  }
+  if (!ready) co_return co_await send_rejection(errors::kNotReady, exchange);
+  co_return co_await send_text(exchange, "ready\n");
+}
+
 Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) {
   proto::ResponseHead head;
   head.fields.add("Content-Type", "text/plain; version=0.0.4");
@@ -114,10 +125,7 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::health:
       co_return co_await send_text(exchange, "ok\n");
     case Route::Kind::readiness:
-      if (services_.catalogue.failed() || services_.blobs.failed()) {
-        co_return co_await send_rejection(errors::kNotReady, exchange);
-      }
-      co_return co_await send_text(exchange, "ready\n");
+      co_return co_await send_readiness(services_, exchange);
     case Route::Kind::metrics:
       co_return co_await send_metrics(services_, exchange);
     case Route::Kind::robots:

@@ -2,6 +2,7 @@
 """A data directory that fails under the server: read-only, full, gone, taken, damaged. Clients get a clear answer, the log
 a clear line, and what was acknowledged is there when the fault is over."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -73,6 +74,17 @@ class SmallDisk(OnAMount):
             wait_until(lambda: self.free() > before - MIB, "its bytes are free again")
         self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
         self.here.put("again", b"x" * MIB)
+
+    def test_it_is_ready_only_while_there_is_room(self):
+        self.assertEqual(self.here.get("/readyz").status, 200)
+        filler = self.mount_point / "filler"
+        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(MIB))
+        self.assertEqual(self.here.get("/readyz").status, 503)
+        self.assertEqual(self.here.get("/healthz").status, 200)
+        filler.unlink()
+        self.assertEqual(self.here.get("/readyz").status, 200)
 
     def test_an_upload_with_an_id_keeps_what_has_come_and_goes_on_when_there_is_room(self):
         body = random_bytes(6 * MIB, "resume")
