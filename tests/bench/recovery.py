@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""How long a start takes on a data directory of a million links, cold and after kill -9: bar 2 s.
+
+    python3 tests/bench/recovery.py [--ringdrop build/release/ringdrop] [--links 1000000] [--directory DIR]
+
+The links are rows made here, and files that are empty; the caches are dropped before each start (which needs root)."""
+
+import argparse
+import hashlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FILES_A_DIRECTORY = 4096  # storage/blob_id.h
+BAR_SECONDS = 2.0
+
+
+def start(program, data):
+    """(the process, seconds until it listens, what it said)."""
+    began = time.monotonic()
+    process = subprocess.Popen([program, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "listening on" in line:
+            return process, time.monotonic() - began, said
+    sys.exit(f"the server has not started:\n{said}")
+
+
+def drop_caches():
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+    except OSError:
+        print("not root: the caches stay warm")
+
+
+def fill(data, links):
+    with sqlite3.connect(data / "catalogue.sqlite3") as database:
+        database.execute("PRAGMA synchronous = OFF")
+        token = ("%022d" % n for n in range(links))
+        database.executemany(
+            "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256)"
+            " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000, ?, ?)",
+            ((n + 1, next(token), hashlib.sha256(b"%d" % n).digest(), bytes(32)) for n in range(links)))
+        database.executemany("INSERT INTO extents VALUES (?, ?, 0, 0, x'')",
+                             ((FILES_A_DIRECTORY + n, n + 1) for n in range(links)))
+    database.close()
+    for first in range(0, links, FILES_A_DIRECTORY):
+        directory = data / f"blobs/{1 + first // FILES_A_DIRECTORY:08x}"
+        directory.mkdir(mode=0o700)
+        at = os.open(directory, os.O_RDONLY)
+        for serial in range(min(FILES_A_DIRECTORY, links - first)):
+            os.close(os.open(f"{serial:03x}", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=at))
+        os.close(at)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ringdrop", default="build/release/ringdrop")
+    parser.add_argument("--links", type=int, default=1_000_000)
+    parser.add_argument("--directory", default="/var/tmp")
+    options = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="ringdrop-recovery-", dir=options.directory))
+    try:
+        data = root / "data"
+        process, _, _ = start(options.ringdrop, data)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        began = time.monotonic()
+        fill(data, options.links)
+        size = sum(path.stat().st_size for path in data.glob("catalogue*"))
+        print(f"{options.links} links made in {time.monotonic() - began:.0f} s, catalogue {size >> 20} MiB")
+        worst = 0.0
+        for what in ("cold", "cold, after kill -9", "cold, after kill -9 with the last directory marked"):
+            if "marked" in what:
+                last = max(path.name for path in (data / "blobs").iterdir())
+                (data / "unsettled" / last).mkdir(exist_ok=True)
+            drop_caches()
+            process, seconds, said = start(options.ringdrop, data)
+            recovered = [line.split(" info ")[-1].strip() for line in said.splitlines() if "recovered" in line]
+            print(f"start, {what}: {seconds:.2f} s {recovered}")
+            worst = max(worst, seconds)
+            process.kill()
+            process.wait()
+        drop_caches()
+        began = time.monotonic()
+        fsck = subprocess.run([options.ringdrop, "fsck", "--data-dir", str(data)], capture_output=True, text=True,
+                              check=False)
+        print(f"fsck, cold: {time.monotonic() - began:.1f} s, exit {fsck.returncode}: {fsck.stdout.strip()[-200:]}")
+        sys.exit(0 if worst <= BAR_SECONDS and fsck.returncode == 0 else 1)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
