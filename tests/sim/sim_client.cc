@@ -108,6 +108,13 @@ io::Task<io::Result<std::size_t>> SimClient::receive_some(std::size_t most) {
   co_return co_await socket_.receive_some(memory, deadline, stop);
 }
 
+io::Task<std::string> SimClient::receive_to_end() {
+  for (;;) {
+    const io::Result<> filled = co_await fill();
+    if (!filled) co_return std::exchange(received_, {});
+  }
+}
+
 io::Task<bool> SimClient::is_ended() {
   if (!received_.empty()) co_return false;
   const io::Result<> filled = co_await fill();

@@ -34,6 +34,8 @@ class SimClient {
   io::Task<io::Result<Response>> receive(bool head_request = false);
   // The next bytes, at most so many, as they come.
   io::Task<io::Result<std::size_t>> receive_some(std::size_t most);
+  // All that comes until the server ends the connection.
+  io::Task<std::string> receive_to_end();
   // Whether the server ends the connection without another byte within the deadline of a minute.
   io::Task<bool> is_ended();
   io::Task<io::Result<>> end_sending();
