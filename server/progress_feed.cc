@@ -69,11 +69,12 @@ void ProgressFeed::Channel::sample(io::TimePoint now) {
   if (record_) progress = record_->sample();
   const double seconds = std::chrono::duration<double>(now - sampled_at_).count();
   if (progress.state != ProgressState::receiving) {
-    rate_.reset();
+    rate_sum_ = rate_weights_ = 0;
   } else if (newest_->progress.state == ProgressState::receiving && seconds > 0) {
     const double bytes = static_cast<double>(progress.bytes_stored - std::min(sampled_bytes_, progress.bytes_stored));
-    const double weight = rate_ ? std::min(1.0, seconds / kRateSeconds) : 1.0;
-    rate_ = rate_.value_or(0) * (1 - weight) + bytes / seconds * weight;
+    const double weight = std::min(1.0, seconds / kRateSeconds);
+    rate_sum_ = rate_sum_ * (1 - weight) + bytes / seconds * weight;
+    rate_weights_ = rate_weights_ * (1 - weight) + weight;
   }
   sampled_at_ = now;
   sampled_bytes_ = progress.bytes_stored;
@@ -84,7 +85,7 @@ void ProgressFeed::Channel::publish(Progress progress) {
   ProgressNews news;
   news.version = newest_->version + 1;
   news.progress = std::move(progress);
-  news.rate = rate_;
+  if (rate_weights_ > 0) news.rate = rate_sum_ / rate_weights_;
   newest_ = make_news(watch_id_, std::move(news), {});
   news_.wake_all();
 }

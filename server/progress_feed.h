@@ -66,8 +66,10 @@ class ProgressFeed {
     ProgressHub::Ptr record_;
     ProgressNewsPtr newest_ = std::make_shared<ProgressNews>();
     io::WaitList news_;
-    std::optional<double> rate_;
-    // For the rate.
+    // For the rate: a weighted mean of what was seen, the latest counting most. Divided by the weights, so that the
+    // first seconds of an upload do not look slower than they are.
+    double rate_sum_ = 0;
+    double rate_weights_ = 0;
     io::TimePoint sampled_at_{};
     uint64_t sampled_bytes_ = 0;
   };

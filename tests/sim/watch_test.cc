@@ -127,6 +127,33 @@ TEST_CASE("watchers on two loops see an upload that is superseded and completed,
   }
 }
 
+TEST_CASE("the rate is that of the upload from its first second on") {
+  Watched the(1);
+  io::TaskScope scope(the.loop());
+  std::string told;
+  scope.spawn(the.watch(told));
+  SimClient client(the.world, the.loop(), the.server.address());
+  const std::string head =
+      fmt::format("PUT /f HTTP/1.1\r\nHost: sim\r\nWatch-Id: {}\r\nContent-Length: {}\r\n\r\n", kWatchId, kSize);
+  run_task(the.world, the.loop(), client.send(head));
+  // A moment without a byte, then 200,000 a second.
+  the.world.run_for(io::Milliseconds(350));
+  for (std::size_t at = 0; at < kSize; at += 10'000) {
+    run_task(the.world, the.loop(), client.send(std::string_view(the.content).substr(at, 10'000)));
+    the.world.run_for(io::Milliseconds(50));
+  }
+  REQUIRE(the.world.run_until([&] { return scope.size() == 0; }));
+  int rates = 0;
+  for (const proto::ProgressNotice& one : notices_in(told)) {
+    if (!one.rate || one.bytes_stored < 100'000) continue;
+    ++rates;
+    CHECK(*one.rate > 100'000);
+    CHECK(*one.rate < 300'000);
+  }
+  CHECK(rates > 5);
+  the.server.stop();
+}
+
 TEST_CASE("watchers who come at any moment of an upload's end are told of it") {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     CAPTURE(seed);
