@@ -82,15 +82,18 @@ Task<Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, 
                                  ProgressHub& progress, const Config& config) {
   const Result<std::vector<std::string>> due = co_await catalogue.due_uploads(loop, loop.epoch_ms(), kLinksARound);
   if (!due) co_return std::unexpected(due.error());
+  uint64_t swept = 0;
   for (const std::string& id_hash : *due) {
     // One that a request has at this moment is not idle: the next round looks again.
     const std::stop_source nobody;
     std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
     if (!claim) continue;
-    const Result<> swept = co_await sweep_upload(loop, catalogue, *claim, progress, config);
-    if (!swept) co_return std::unexpected(swept.error());
+    const Result<> done = co_await sweep_upload(loop, catalogue, *claim, progress, config);
+    if (!done) co_return std::unexpected(done.error());
+    ++swept;
   }
-  co_return due->size() == kLinksARound;
+  // When all of a round are in use, the next one would find the same.
+  co_return due->size() == kLinksARound&& swept > 0;
 }
 
 }  // namespace ringdrop::server

@@ -13,7 +13,8 @@ ProgressHub::~ProgressHub() {
 
 ProgressHub::Ptr ProgressHub::make(std::string_view watch_id) {
   Ptr made(new ProgressRecord(std::string(watch_id)), [this](ProgressRecord* record) { forget(record); });
-  records_.insert_or_assign(std::string(watch_id), made);
+  // Uploads without a watch id have nothing in common.
+  if (!watch_id.empty()) records_.insert_or_assign(std::string(watch_id), made);
   return made;
 }
 

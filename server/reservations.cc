@@ -1,5 +1,7 @@
 #include "server/reservations.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +15,11 @@ using io::Task;
 
 constexpr uint64_t kUploadsARound = 64;
 
+// The others are not to wait for one whose file is broken.
+void log_failure(io::EventLoop& loop, const io::Error& error) {
+  loop.log().warn(fmt::format("space of an unfinished upload is not given back: {}", io::describe(error)));
+}
+
 }  // namespace
 
 Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads) {
@@ -24,7 +31,10 @@ Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blo
     std::optional<ParkedUpload> parked = claim->take_parked();
     if (!parked || !parked->blob) continue;
     const Result<> cut = co_await blobs.cut(parked->blob->file, parked->offset_bytes);
-    if (!cut) co_return cut;  // without its state the next request asks the disk
+    if (!cut) {  // without its state the next request asks the disk
+      log_failure(loop, cut.error());
+      continue;
+    }
     parked->blob->reserved_bytes = parked->offset_bytes;
     claim->release(std::move(parked));
   }
@@ -41,16 +51,19 @@ Task<Result<bool>> release_left_reservations(io::EventLoop& loop, storage::BlobS
     std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, one.id_hash, nobody);
     if (!claim) continue;
     std::optional<ParkedUpload> parked = claim->take_parked();
-    if (parked) {
-      // Somebody has been there since.
-      claim->release(std::move(parked));
-      continue;
-    }
     const storage::BlobId file{one.file};
-    const Result<io::FileStatus> status = co_await blobs.durable_status(file);
-    if (!status) continue;  // its next request hears of it
-    const Result<> cut = co_await blobs.cut(file, status->size_bytes);
-    if (!cut) co_return std::unexpected(cut.error());
+    uint64_t size = parked ? parked->offset_bytes : 0;
+    if (!parked) {
+      const Result<io::FileStatus> status = co_await blobs.durable_status(file);
+      if (!status) continue;  // its next request hears of it
+      size = status->size_bytes;
+    }
+    const Result<> cut = co_await blobs.cut(file, size);
+    if (!cut) log_failure(loop, cut.error());
+    if (cut && parked) {
+      if (parked->blob) parked->blob->reserved_bytes = size;
+      claim->release(std::move(parked));
+    }
   }
   co_return open->size() == kUploadsARound;
 }

@@ -150,11 +150,12 @@ Task<> Server::sweep_for_ever() {
 
 Task<Result<>> Server::release_space() {
   storage::BlobStore& blobs = loops_.front()->blobs();
+  if (uploads_.take_lost_track()) next_left_upload_ = 0;
   if (next_left_upload_) {
     uint64_t next = *next_left_upload_;
     const Result<bool> more = co_await release_left_reservations(loop_, blobs, catalogue_, uploads_, next);
-    if (!more) co_return std::unexpected(more.error());
     next_left_upload_ = next;
+    if (!more) co_return std::unexpected(more.error());
     if (!*more) next_left_upload_.reset();
   }
   co_return co_await release_reservations(loop_, blobs, uploads_);

@@ -50,6 +50,9 @@ class Parts {
     parts_.resize(ids.size());
     for (const std::size_t i : order) {
       std::string id = ids[i];
+      // One that is still coming is not cut.
+      const auto row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
+      if (row && *row && (*row)->state == db::UploadState::open) co_return errors::kUnfinishedPart;
       auto opened = co_await UploadResource::open(services, std::move(id), cut);
       if (!opened) co_return opened.error();
       parts_[i] = std::move(*opened);
@@ -98,6 +101,7 @@ db::Upload row_of(const Services& services, Concatenation wanted, const Concaten
   row.concat = std::move(wanted.concat);
   row.options = format_options(wanted.options);
   row.token = made.link.link.token;
+  row.watch = watch_id_of(made.id);
   return row;
 }
 

@@ -131,6 +131,7 @@ void UploadRegistry::release(const std::string& id_hash, Claim::Owner& owner, st
     if (parked && entries_.size() <= kMostParked) {
       found->second.parked = std::move(parked);
     } else {
+      if (parked) lose_track_of_space();
       entries_.erase(found);
     }
   }

@@ -3,6 +3,7 @@
 // nothing to read again.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -78,6 +79,9 @@ class UploadRegistry {
 
   // Of those that nobody has had since `since`, the ones that hold disk space behind their bytes: at most `most`.
   std::vector<std::string> holding_space(io::TimePoint since, std::size_t most);
+  // An unfinished upload is not parked, and may hold space of which nobody here knows. true once after that.
+  void lose_track_of_space() { lost_track_.store(true); }
+  bool take_lost_track() { return lost_track_.exchange(false); }
   // Everything that is parked, of unfinished uploads: when no request runs any more.
   std::vector<ParkedUpload> take_all_parked();
 
@@ -94,6 +98,7 @@ class UploadRegistry {
   io::Task<bool> cut_owner(io::EventLoop& loop, const std::string& id_hash, io::TimePoint deadline);
   void release(const std::string& id_hash, Claim::Owner& owner, std::optional<ParkedUpload> parked);
 
+  std::atomic<bool> lost_track_{false};
   std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;
 };

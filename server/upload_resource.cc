@@ -20,6 +20,19 @@ using proto::Rejection;
 constexpr io::Milliseconds kSavePause{5'000};
 constexpr uint64_t kSaveBytes = 256 * kMiB;
 
+// Who waits for an upload that cannot be made after all hears of it.
+struct Announced {
+  explicit Announced(ProgressHub::Ptr its_record) : record(std::move(its_record)) {}
+  Announced(const Announced&) = delete;
+  Announced& operator=(const Announced&) = delete;
+  ~Announced() {
+    if (record && !made) record->fail("broken_off");
+  }
+
+  ProgressHub::Ptr record;
+  bool made = false;
+};
+
 Rejection log_failure(const Services& services, const char* what, const io::Error& error) {
   services.loop.log().error(fmt::format("{}: {}", what, io::describe(error)));
   return rejection_for(error);
@@ -42,12 +55,12 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
     co_return std::unexpected(errors::kIdInUse);
   }
 
-  std::string watch_id = creation.watch_id.empty() ? watch_id_of(resource->id()) : std::move(creation.watch_id);
-  ProgressHub::Ptr watched = services.progress.announce(watch_id);
-  if (!watched) co_return std::unexpected(errors::kWatchIdInUse);
   // What cannot fit is refused before anything comes.
   const Result<> room = co_await services.blobs.check_room(creation.length.value_or(0));
   if (!room) co_return std::unexpected(rejection_for(room.error()));
+  std::string watch_id = creation.watch_id.empty() ? watch_id_of(resource->id()) : std::move(creation.watch_id);
+  Announced announced(services.progress.announce(watch_id));
+  if (!announced.record) co_return std::unexpected(errors::kWatchIdInUse);
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
   (*writer)->make_resumable(storage::Checksums(), std::string(), 0);
@@ -74,8 +87,8 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   row.options = format_options(creation.options);
   row.watch = watch_id;
   resource->watch_id_ = std::move(watch_id);
-  watched->set_total(row.length);
-  parked.watched = std::move(watched);
+  announced.record->set_total(row.length);
+  parked.watched = announced.record;
   parked.blob = std::move(*blob);
   parked.expected = std::move(creation.digests.expected);
   row.progress = encode_checkpoint(checkpoint_of(parked));
@@ -87,6 +100,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
     co_return std::unexpected(log_failure(services, "an upload cannot begin", inserted.error()));
   }
   (*writer)->settle();
+  announced.made = true;
   co_return std::move(resource);
 }
 
@@ -122,6 +136,7 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   }
   const Result<> loaded = co_await load_bytes();
   if (!loaded) co_return std::unexpected(log_failure(services_, "an unfinished upload cannot be read", loaded.error()));
+  if (row().watch.empty()) parked_.row.watch = watch_id_ = watch_id_of(id_);  // it is older than watching
   parked_.watched = services_.progress.open(row().watch);
   parked_.watched->set_total(length());
   show_offset();
@@ -202,7 +217,13 @@ Task<std::optional<CreatedLink>> UploadResource::find_link() {
 }
 
 Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state, std::string reason) {
+  // The link first: what is cancelled is never asked to be cancelled again.
   const std::string token = row().token;
+  if (!token.empty()) {
+    const io::EpochMs now_ms = services_.loop.epoch_ms();
+    const Result<bool> removed = co_await services_.catalogue.set_expiry(services_.loop, token, db::kEnded, now_ms);
+    if (!removed) co_return std::unexpected(log_failure(services_, "a link cannot be removed", removed.error()));
+  }
   parked_.row.state = state;
   parked_.row.reason = std::move(reason);
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.finished_upload_ttl.count();
@@ -211,11 +232,6 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
   const Result<> ended = co_await services_.catalogue.end_uploads(services_.loop, change);
   if (!ended && ended.error().code != io::Errc::refused) {
     co_return std::unexpected(log_failure(services_, "an upload cannot be cancelled", ended.error()));
-  }
-  if (!token.empty()) {
-    const io::EpochMs now_ms = services_.loop.epoch_ms();
-    const Result<bool> removed = co_await services_.catalogue.set_expiry(services_.loop, token, db::kEnded, now_ms);
-    if (!removed) co_return std::unexpected(log_failure(services_, "a link cannot be removed", removed.error()));
   }
   if (parked_.watched) {
     if (state == db::UploadState::cancelled) parked_.watched->cancel();
@@ -243,8 +259,12 @@ bool UploadResource::is_noted() const {
 Task<> UploadResource::park() {
   if (released_) co_return;
   // After a failure the catalogue and the disk know better than we do: the next one asks them.
-  if (!is_open() || !parked_.blob) {
+  if (!is_open()) {
     release(std::nullopt);
+    co_return;
+  }
+  if (!parked_.blob) {
+    give_up_state();
     co_return;
   }
   parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
@@ -254,13 +274,19 @@ Task<> UploadResource::park() {
     const Result<> saved = co_await save();
     if (!saved) {
       services_.loop.log().warn(fmt::format("an upload's state is not saved: {}", io::describe(saved.error())));
-      release(std::nullopt);
+      give_up_state();
       co_return;
     }
   }
   show_offset();
   parked_.idle_since = services_.loop.now();
   release(std::move(parked_));
+}
+
+void UploadResource::give_up_state() {
+  if (parked_.watched) parked_.watched->set_state(ProgressState::paused);
+  services_.uploads.lose_track_of_space();
+  release(std::nullopt);
 }
 
 void UploadResource::release(std::optional<ParkedUpload> parked) {

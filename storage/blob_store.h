@@ -78,6 +78,7 @@ class BlobStore {
 
   io::Task<io::Result<std::shared_ptr<BlobDirectory>>> directory_to_fill();
   io::Task<io::Result<std::shared_ptr<BlobDirectory>>> directory_of(BlobId id);
+  io::Task<io::Result<>> sync_unfinished(io::File& file);
   io::Task<io::Result<io::File>> open_unfinished(const io::Directory& directory, const std::string& path);
   io::Task<io::Result<std::shared_ptr<BlobDirectory>>> make_directory(uint32_t number);
   io::Task<io::Result<>> take_marks_away();

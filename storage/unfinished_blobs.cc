@@ -36,6 +36,15 @@ Task<Result<io::File>> BlobStore::open_unfinished(const io::Directory& directory
   co_return io::File(loop_, std::move(*fd));
 }
 
+// After a failed sync the kernel reports success to a descriptor that was opened since: it is not believed.
+Task<Result<>> BlobStore::sync_unfinished(io::File& file) {
+  Result<> synced;
+  if (!failed() && space_.durability == Durability::full) synced = co_await file.sync_data();
+  if (!synced) space_.failed.store(true);
+  if (synced && failed()) synced = io::fail(Errc::system, "storage", EIO);
+  co_return synced;
+}
+
 Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, std::optional<uint64_t> length) {
   if (space_.failed.load(std::memory_order_relaxed)) co_return io::fail(Errc::system, "storage", EROFS);
   const uint64_t so_far = parked.checksums.bytes();
@@ -80,13 +89,8 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::reopen(ParkedBlob parked, s
 Task<Result<io::FileStatus>> BlobStore::durable_status(BlobId id) {
   Result<io::File> file = co_await open_unfinished(blobs_, path_of(id));
   if (!file) co_return std::unexpected(file.error());
-  if (space_.durability == Durability::full) {
-    const Result<> synced = co_await file->sync_data();
-    if (!synced) {
-      space_.failed.store(true);
-      co_return std::unexpected(synced.error());
-    }
-  }
+  const Result<> synced = co_await sync_unfinished(*file);
+  if (!synced) co_return std::unexpected(synced.error());
   io::FileStatus status;
   const Result<> known = co_await file->stat(status);
   if (!known) co_return std::unexpected(known.error());
@@ -102,10 +106,8 @@ Task<Result<>> BlobStore::cut(BlobId id, uint64_t size_bytes) {
   // It is not made longer: what is missing would read as zeros.
   if (status.size_bytes < size_bytes) co_return io::fail(Errc::corrupt, "stat");
   const Result<> cut = co_await file->truncate(size_bytes);
-  if (!cut || space_.durability != Durability::full) co_return cut;
-  const Result<> synced = co_await file->sync_data();
-  if (!synced) space_.failed.store(true);
-  co_return synced;
+  if (!cut) co_return cut;
+  co_return co_await sync_unfinished(*file);
 }
 
 }  // namespace ringdrop::storage
