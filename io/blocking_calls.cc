@@ -78,7 +78,6 @@ int32_t file_status(int fd, FileStatus& status) {
   struct stat info{};
   if (fstat(fd, &info) != 0) return -errno;
   status.size_bytes = static_cast<uint64_t>(info.st_size);
-  status.allocated_bytes = static_cast<uint64_t>(info.st_blocks) * 512;  // stat(2): in units of 512
   status.regular = S_ISREG(info.st_mode);
   status.modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
   return 0;

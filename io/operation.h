@@ -42,8 +42,7 @@ inline constexpr int kNoFixedBuffer = -1;
 struct FileStatus {
   uint64_t size_bytes = 0;
   bool regular = false;
-  int64_t modified_ns = 0;       // since 1970
-  uint64_t allocated_bytes = 0;  // of the disk, what is reserved behind the end included
+  int64_t modified_ns = 0;  // since 1970
 };
 
 struct FileSystemStatus {

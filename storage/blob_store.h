@@ -41,7 +41,7 @@ class BlobStore {
   // Goes on with a file that was put aside; `length`: of the whole blob, when it is known: its space is reserved.
   // corrupt: the file is gone. no_space, exhausted, system.
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> reopen(ParkedBlob parked, std::optional<uint64_t> length);
-  // What is in an unfinished file, made durable first: its size, and what it holds of the disk. corrupt: it is gone.
+  // What is in an unfinished file, made durable first: its size. corrupt: it is gone.
   io::Task<io::Result<io::FileStatus>> durable_status(BlobId id);
   // Cuts an unfinished file to `size_bytes`, durably; also gives back what was reserved behind it. corrupt: it is gone,
   // or shorter.
