@@ -36,8 +36,10 @@ int errno_of_files(sqlite3* connection) {
 io::Error last_failure(sqlite3* connection, const char* op) {
   const int code = sqlite3_extended_errcode(connection);
   int sys_errno = sqlite3_system_errno(connection);
-  // SQLite 3.40 does not note the errno of a failed COMMIT or checkpoint on the connection.
-  if ((code & 0xff) == SQLITE_IOERR && sys_errno == 0) sys_errno = errno_of_files(connection);
+  // SQLite 3.40 does not note the errno of a failed COMMIT or checkpoint on the connection, and makes SQLITE_CORRUPT of a
+  // read that failed with EIO.
+  const int primary = code & 0xff;
+  if ((primary == SQLITE_IOERR || primary == SQLITE_CORRUPT) && sys_errno == 0) sys_errno = errno_of_files(connection);
   return error_from_sqlite(code, sys_errno, op);
 }
 
@@ -67,6 +69,8 @@ io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op) {
     case SQLITE_FULL:
       return {io::Errc::no_space, ENOSPC, op};
     case SQLITE_CORRUPT:
+      if (sys_errno == EIO) return {io::Errc::system, sys_errno, op};
+      [[fallthrough]];
     case SQLITE_NOTADB:
       return {io::Errc::corrupt, 0, op};
     case SQLITE_CONSTRAINT:

@@ -183,10 +183,11 @@ class Savepoint {
   Database* database_;  // null: over
 };
 
-// SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt.
-// BUSY, LOCKED, NOMEM, no descriptor left: exhausted. A UNIQUE or PRIMARY KEY in the way: exists;
-// another constraint: refused. All else, and every failed sync whatever its errno: system. Never
-// not_found: that a file of the catalogue is missing must not look like an unknown link.
+// SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt, but
+// for a read that failed with EIO. BUSY, LOCKED, NOMEM, no descriptor left: exhausted. A UNIQUE or
+// PRIMARY KEY in the way: exists; another constraint: refused. All else, and every failed sync whatever
+// its errno: system. Never not_found: that a file of the catalogue is missing must not look like an
+// unknown link.
 io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op);
 
 // Bytes of a log of so many frames (https://www.sqlite.org/fileformat2.html#walformat).

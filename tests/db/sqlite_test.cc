@@ -178,6 +178,7 @@ TEST_CASE("every kind of SQLite failure has its error code") {
       {SQLITE_IOERR_FSYNC, EIO, io::Errc::system},
       {SQLITE_IOERR_FSYNC, ENOSPC, io::Errc::system},  // bytes are lost, whatever the reason
       {SQLITE_CORRUPT_INDEX, 0, io::Errc::corrupt},
+      {SQLITE_CORRUPT, EIO, io::Errc::system},  // a read that failed
       {SQLITE_NOTADB, 0, io::Errc::corrupt},
       {SQLITE_BUSY_SNAPSHOT, 0, io::Errc::exhausted},
       {SQLITE_LOCKED, 0, io::Errc::exhausted},
