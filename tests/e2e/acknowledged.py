@@ -46,6 +46,7 @@ class Client(threading.Thread):
         self.links = []
         self.uploads = []
         self.unexpected = None
+        self.deaf = False  # what the server says from now on counts for nothing
 
     def run(self):
         try:
@@ -62,6 +63,8 @@ class Client(threading.Thread):
     def ask(self, wire, data, *statuses):
         wire.socket.sendall(data)
         answer = wire.read_final()
+        if self.deaf:
+            raise Closed("the power is off")
         # A disk that has gone fails what needs it; nothing was acknowledged.
         if answer.status in (500, 503, 507):
             raise Closed(str(answer.status))
@@ -124,12 +127,15 @@ class Client(threading.Thread):
         link.expiry = {at_ms}
 
 
-def crash_under_load(server, seconds, seed, crash, clients=6):
-    """Lets the clients work for so long, crashes, and returns (links, uploads) of all their logs."""
+def crash_under_load(server, seconds, seed, crash, clients=6, deaf=False):
+    """Lets the clients work for so long, crashes, and returns (links, uploads) of all their logs. `deaf`: what they read
+    while crash() is at work is no acknowledgement."""
     threads = [Client(server, f"{seed} {number}") for number in range(clients)]
     for thread in threads:
         thread.start()
     time.sleep(seconds)  # no luck involved: any moment is right
+    for thread in threads:
+        thread.deaf = deaf
     crash()
     for thread in threads:
         thread.join()
