@@ -205,6 +205,11 @@ io::Task<io::Result<std::vector<std::string>>> Catalogue::due_uploads(io::EventL
   co_return co_await on_reader(loop, reader_lane_, file_, list);
 }
 
+io::Task<io::Result<std::vector<std::string>>> Catalogue::oldest_open_uploads(io::EventLoop& loop, uint64_t most) {
+  const auto list = [&](Tables& tables) { return tables.uploads.oldest_open(most); };
+  co_return co_await on_reader(loop, reader_lane_, file_, list);
+}
+
 io::Task<io::Result<>> Catalogue::forget_upload(io::EventLoop& loop, std::string_view id_hash) {
   const io::Result<> forgotten =
       co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.uploads.forget(id_hash); });

@@ -97,6 +97,8 @@ class Catalogue {
   io::Task<io::Result<std::vector<OpenUpload>>> open_uploads(io::EventLoop& loop, uint64_t first_file, uint64_t most);
   // For the sweeper: open ones that have expired, ended ones to be forgotten; by id_hash.
   io::Task<io::Result<std::vector<std::string>>> due_uploads(io::EventLoop& loop, io::EpochMs now_ms, uint64_t most);
+  // Open ones, by id_hash, those first that expire first.
+  io::Task<io::Result<std::vector<std::string>>> oldest_open_uploads(io::EventLoop& loop, uint64_t most);
   // no_space.
   io::Task<io::Result<>> forget_upload(io::EventLoop& loop, std::string_view id_hash);
 

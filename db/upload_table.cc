@@ -21,6 +21,17 @@ std::optional<uint64_t> to_unsigned(std::optional<int64_t> value) {
   return value ? std::optional<uint64_t>(static_cast<uint64_t>(*value)) : std::nullopt;
 }
 
+// The first column of all rows.
+io::Result<std::vector<std::string>> first_blobs(Statement::Use& use) {
+  std::vector<std::string> blobs;
+  while (true) {
+    const io::Result<bool> row = use.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return blobs;
+    blobs.emplace_back(use.column_blob(0));
+  }
+}
+
 }  // namespace
 
 struct UploadTable::Sql {
@@ -55,6 +66,8 @@ const UploadTable::Sql UploadTable::kSql[] = {
     {&Statements::forget, "DELETE FROM uploads WHERE id_hash = ?1", "forget an upload"},
     {&Statements::open_uploads,
      "SELECT id_hash, file FROM uploads WHERE file >= ?1 AND state = 0 ORDER BY file LIMIT ?2", "list open uploads"},
+    {&Statements::oldest_open, "SELECT id_hash FROM uploads WHERE state = 0 ORDER BY expires_at_ms LIMIT ?1",
+     "list open uploads"},
     {&Statements::files_between, "SELECT file FROM uploads WHERE file BETWEEN ?1 AND ?2 ORDER BY file",
      "list files of uploads"},
 };
@@ -150,13 +163,13 @@ io::Result<bool> UploadTable::end(const Upload& upload, FileFate fate) {
 io::Result<std::vector<std::string>> UploadTable::due(io::EpochMs now_ms, uint64_t most) {
   Statement::Use use = statements_.due.use();
   use.bind(1, now_ms).bind(2, static_cast<int64_t>(most));
-  std::vector<std::string> ids;
-  while (true) {
-    const io::Result<bool> row = use.step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return ids;
-    ids.emplace_back(use.column_blob(0));
-  }
+  return first_blobs(use);
+}
+
+io::Result<std::vector<std::string>> UploadTable::oldest_open(uint64_t most) {
+  Statement::Use use = statements_.oldest_open.use();
+  use.bind(1, static_cast<int64_t>(most));
+  return first_blobs(use);
 }
 
 io::Result<> UploadTable::forget(std::string_view id_hash) {

@@ -42,6 +42,8 @@ class UploadTable {
   io::Result<> forget(std::string_view id_hash);
   // Unfinished ones by their files, ascending from `first_file` on; at most `most`.
   io::Result<std::vector<OpenUpload>> open_uploads(uint64_t first_file, uint64_t most);
+  // Unfinished ones, those first that expire first, by id_hash; at most `most`.
+  io::Result<std::vector<std::string>> oldest_open(uint64_t most);
   // Those in [first, last] that an upload owns, ascending.
   io::Result<std::vector<uint64_t>> files_between(uint64_t first, uint64_t last);
 
@@ -57,6 +59,7 @@ class UploadTable {
     Statement due;
     Statement forget;
     Statement open_uploads;
+    Statement oldest_open;
     Statement files_between;
   };
   struct Sql;

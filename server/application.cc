@@ -53,15 +53,12 @@ Task<Result<>> send_options(const Services& services, const Exchange& exchange, 
   co_return co_await exchange.response.send(head, {});
 }
 
-// Whether an upload could be taken: no sync has failed, and there is room above the floor.
-Task<Result<>> send_readiness(const Services& services, const Exchange& exchange) {
-  bool ready = !services.catalogue.failed() && !services.blobs.failed();
-  if (ready) {
-    const Result<> room = co_await services.blobs.check_room(1);
-    ready = room.has_value();
-  }
-  if (!ready) co_return co_await send_rejection(errors::kNotReady, exchange);
-  co_return co_await send_text(exchange, "ready\n");
+// What an acknowledged upload survives here is said with it.
+Task<Result<>> send_readiness(const Services& services, Readiness& readiness, const Exchange& exchange) {
+  const std::optional<proto::Rejection> trouble = co_await readiness.trouble();
+  if (trouble) co_return co_await send_rejection(*trouble, exchange);
+  const bool full = services.blobs.durability() == storage::Durability::full;
+  co_return co_await send_text(exchange, full ? "ready\ndurability: full\n" : "ready\ndurability: process\n");
 }
 
 Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) {
@@ -125,7 +122,7 @@ Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) 
     case Route::Kind::health:
       co_return co_await send_text(exchange, "ok\n");
     case Route::Kind::readiness:
-      co_return co_await send_readiness(services_, exchange);
+      co_return co_await send_readiness(services_, readiness_, exchange);
     case Route::Kind::metrics:
       co_return co_await send_metrics(services_, exchange);
     case Route::Kind::robots:

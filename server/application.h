@@ -6,6 +6,7 @@
 
 #include "server/exchange.h"
 #include "server/http/connection.h"
+#include "server/readiness.h"
 #include "server/request_origin.h"
 #include "server/router.h"
 #include "server/services.h"
@@ -16,7 +17,7 @@ class Application final : public http::Handler {
  public:
   // `own_host`: see RequestOrigin; outlives it, as all of the services do.
   Application(const Services& services, const std::string& own_host)
-      : services_(services), origin_(services.config, own_host) {}
+      : services_(services), origin_(services.config, own_host), readiness_(services_) {}
 
   io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
                                 http::ResponseWriter& response, std::stop_source cut) override;
@@ -27,6 +28,7 @@ class Application final : public http::Handler {
 
   Services services_;
   RequestOrigin origin_;
+  Readiness readiness_;
 };
 
 }  // namespace ringdrop::server

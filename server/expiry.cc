@@ -45,6 +45,23 @@ Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Cat
   co_return more || forgettable.size() == kFilesARound;
 }
 
+Task<Result<>> abandon_upload(io::EventLoop& loop, db::Catalogue& catalogue, ProgressHub& progress,
+                              const Config& config, db::Upload row, db::UploadState state, const char* reason) {
+  row.state = state;
+  row.expires_at_ms = loop.epoch_ms() + config.finished_upload_ttl.count();
+  if (state == db::UploadState::failed) row.reason = reason;
+  db::UploadEnds change;
+  const std::string watch_id = row.watch;
+  change.ends.push_back({std::move(row), db::FileFate::garbage});
+  const Result<> ended = co_await catalogue.end_uploads(loop, change);
+  if (!ended) co_return ended;
+  // Also for who has just read in the catalogue that it rests.
+  ProgressHub::Ptr watched = progress.open(watch_id);
+  watched->fail(reason);
+  progress.keep(std::move(watched));
+  co_return ended;
+}
+
 namespace {
 
 // One that is due, under its claim. What is parked knows better than the catalogue when it expires.
@@ -62,18 +79,8 @@ Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, Uploa
   if (!*found || (*found)->expires_at_ms > now_ms) co_return Result<>{};
   db::Upload row = std::move(**found);
   if (row.state != db::UploadState::open) co_return co_await catalogue.forget_upload(loop, claim.id_hash());
-  row.state = db::UploadState::expired;
-  row.expires_at_ms = now_ms + config.finished_upload_ttl.count();
-  db::UploadEnds change;
-  const std::string watch_id = row.watch;
-  change.ends.push_back({std::move(row), db::FileFate::garbage});
-  const Result<> ended = co_await catalogue.end_uploads(loop, change);
-  if (!ended) co_return ended;
-  // Also for who has just read in the catalogue that it rests.
-  ProgressHub::Ptr watched = progress.open(watch_id);
-  watched->fail("expired");
-  progress.keep(std::move(watched));
-  co_return ended;
+  co_return co_await abandon_upload(loop, catalogue, progress, config, std::move(row), db::UploadState::expired,
+                                    "expired");
 }
 
 }  // namespace

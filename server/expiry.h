@@ -21,4 +21,9 @@ io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs,
 io::Task<io::Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
                                          ProgressHub& progress, const Config& config);
 
+// An unfinished upload that nobody goes on with ends in `state`, under its claim: `reason` is what its watchers are
+// told, and its bytes become garbage. `row`: as it is in the catalogue. refused: it had ended before; no_space, system.
+io::Task<io::Result<>> abandon_upload(io::EventLoop& loop, db::Catalogue& catalogue, ProgressHub& progress,
+                                      const Config& config, db::Upload row, db::UploadState state, const char* reason);
+
 }  // namespace ringdrop::server

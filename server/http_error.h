@@ -78,7 +78,6 @@ inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is l
 inline constexpr Rejection kBadRange{416, "range_not_satisfiable", "the file has none of the bytes asked for"};
 inline constexpr Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
 inline constexpr Rejection kTwoContentTypes{400, "bad_request", "Content-Type stands there twice"};
-inline constexpr Rejection kNotReady{503, "not_ready", "the storage or the catalogue has failed"};
 inline constexpr Rejection kBusy{503, "busy", "the server is at a limit, try again soon"};
 inline constexpr Rejection kStalled{408, "stalled", "the transfer moved too little for too long"};
 inline constexpr Rejection kStorage{500, "storage_error", "the server could not store or read the file"};

@@ -22,9 +22,9 @@ void log_failure(io::EventLoop& loop, const io::Error& error) {
 
 }  // namespace
 
-Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads) {
-  const io::TimePoint since = loop.now() - kReservationPatience;
-  for (const std::string& id_hash : uploads.holding_space(since, kUploadsARound)) {
+Task<Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads,
+                                    io::TimePoint idle_since) {
+  for (const std::string& id_hash : uploads.holding_space(idle_since, kUploadsARound)) {
     const std::stop_source nobody;
     std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
     if (!claim) continue;

@@ -15,8 +15,9 @@ namespace ringdrop::server {
 // How long an upload may hold space without a request.
 inline constexpr io::Milliseconds kReservationPatience{600'000};
 
-// Of uploads without a request for that long: a bounded number. Errors of storage; the next call tries again.
-io::Task<io::Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads);
+// Of uploads without a request since `idle_since`: a bounded number. Errors of storage; the next call tries again.
+io::Task<io::Result<>> release_reservations(io::EventLoop& loop, storage::BlobStore& blobs, UploadRegistry& uploads,
+                                            io::TimePoint idle_since);
 
 // After a start, of the uploads that the last process has left: a bounded number, from the file `next_file` on, which
 // moves on. false: that was the last of them. Errors of storage and catalogue.

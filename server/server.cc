@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "io/on_loop.h"
+#include "server/disk_relief.h"
 #include "server/expiry.h"
 #include "server/reservations.h"
 
@@ -143,6 +144,9 @@ Task<> Server::sweep_for_ever() {
     if (!released) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(released.error())));
     Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, progress_, config_);
     if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
+    if (more && !*more) {
+      more = co_await relieve_disk(loop_, loops_.front()->blobs(), catalogue_, uploads_, progress_, config_);
+    }
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
   }
@@ -158,7 +162,7 @@ Task<Result<>> Server::release_space() {
     if (!more) co_return std::unexpected(more.error());
     if (!*more) next_left_upload_.reset();
   }
-  co_return co_await release_reservations(loop_, blobs, uploads_);
+  co_return co_await release_reservations(loop_, blobs, uploads_, loop_.now() - kReservationPatience);
 }
 
 // What is known of unfinished uploads beyond their bytes: the next start need not read them again.

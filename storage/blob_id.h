@@ -35,6 +35,9 @@ inline std::string directory_name(uint32_t directory) {
   return fmt::format("{:08x}", directory);
 }
 
+// A directory below unsettled/ that comes and goes: made and removed to see whether an entry can be made.
+inline constexpr const char* kProbeName = "probe";
+
 // The number that `digits` hex digits (lower case) stand for; nullopt for any other text.
 inline std::optional<uint32_t> parse_hex_name(std::string_view name, std::size_t digits) {
   uint32_t value = 0;

@@ -35,6 +35,8 @@ struct BlobSpace {
   std::atomic<uint32_t> next_directory{1};
   std::atomic<uint64_t> free_bytes{0};  // as of the last look
   std::atomic<bool> direct_io{true};    // until the file system has refused O_DIRECT
+  // tmpfs, NFS, FUSE: what a sync means there is not known. From BlobStore::prepare() on.
+  std::atomic<bool> keeps_no_word{false};
   // A sync failed: what the device holds is unknown, so nothing more is accepted until a restart.
   std::atomic<bool> failed{false};
 };

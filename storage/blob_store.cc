@@ -103,7 +103,8 @@ Task<Result<io::File>> BlobStore::prepare(io::EventLoop& loop, const std::string
   const Result<> looked = co_await blobs->file_system(status);
   if (!looked) co_return std::unexpected(looked.error());
   space.free_bytes.store(status.free_bytes);
-  if (keeps_no_word(status.type)) {
+  space.keeps_no_word.store(keeps_no_word(status.type));
+  if (space.keeps_no_word.load()) {
     loop.log().warn(
         fmt::format("{} is on {}: what is stored there survives the process, not a power cut", data_dir, status.type));
   }
@@ -246,6 +247,20 @@ Task<Result<>> BlobStore::check_room(uint64_t bytes) {
   const Result<io::FileSystemStatus> looked = co_await file_system();
   if (!looked) co_return std::unexpected(looked.error());
   if (space_.bytes_above_floor() < bytes) co_return io::fail(Errc::no_space, "reserve");
+  co_return Result<>{};
+}
+
+Task<Result<>> BlobStore::probe() {
+  const Result<> room = co_await check_room(1);
+  if (!room) co_return room;
+  const Result<> made = co_await unsettled_.make_directory(kProbeName);
+  if (!made && made.error().code != Errc::exists) {
+    // The caller's directory is meant: that it is gone is no answer like "no such blob".
+    const bool gone = made.error().code == Errc::not_found;
+    co_return gone ? io::fail(Errc::system, "mkdir", ENOENT) : made;
+  }
+  const Result<> removed = co_await unsettled_.remove_directory(kProbeName);
+  if (!removed && removed.error().code != Errc::not_found) co_return removed;
   co_return Result<>{};
 }
 

@@ -54,6 +54,9 @@ class BlobStore {
   io::Task<io::Result<std::vector<BlobId>>> remove_durably(const std::vector<BlobId>& ids);
   // Whether `bytes` more can be taken now. no_space, system.
   io::Task<io::Result<>> check_room(uint64_t bytes);
+  // Whether a blob could be made now: there is room, and the directory takes an entry (which is gone again when this
+  // returns). no_space; system with EROFS, ENOENT (the directory was removed), EIO.
+  io::Task<io::Result<>> probe();
 
   // Directories that may hold files without a row: what a crash has left, and what is being filled.
   io::Task<io::Result<std::vector<uint32_t>>> unsettled_directories();
@@ -64,6 +67,8 @@ class BlobStore {
 
   // A sync has failed: nothing more is taken until the next start.
   bool failed() const { return space_.failed.load(std::memory_order_relaxed); }
+  // What an acknowledged upload survives here: what was asked for, or less where the file system keeps no word.
+  Durability durability() const { return space_.keeps_no_word.load() ? Durability::process : space_.durability; }
 
   // Takes the marks of directories that are full and settled away, and looks at the free space. From time to time.
   io::Task<io::Result<>> upkeep();

@@ -93,7 +93,9 @@ Result<DirectoryNumbers> BlobTree::marks() const {
   const Result<io::LocalDirectory> unsettled = root_.open_directory("unsettled");
   if (!unsettled && unsettled.error().code == Errc::not_found) return DirectoryNumbers{};
   if (!unsettled) return std::unexpected(unsettled.error());
-  return numbered(*unsettled);
+  Result<DirectoryNumbers> found = numbered(*unsettled);
+  if (found) std::erase(found->strangers, kProbeName);
+  return found;
 }
 
 Result<bool> BlobTree::is_marked(uint32_t directory) const {

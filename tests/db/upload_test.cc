@@ -110,6 +110,17 @@ TEST_CASE_FIXTURE(Fixture, "every field of an upload comes back, after a restart
   CHECK(files() == Files{1});
 }
 
+TEST_CASE_FIXTURE(Fixture, "the one that expires first is the oldest; what has ended is none") {
+  for (const uint64_t number : {1U, 2U, 3U, 4U}) {
+    Upload upload = make_upload(number);
+    upload.expires_at_ms += number == 2 ? -1 : static_cast<int64_t>(number);
+    REQUIRE(loop.run(catalogue().insert_upload(loop.loop(), upload)));
+  }
+  REQUIRE(end(make_upload(1), UploadState::cancelled, FileFate::garbage));
+  const auto oldest = loop.run(catalogue().oldest_open_uploads(loop.loop(), 2));
+  CHECK(oldest == std::vector<std::string>{make_upload(2).id_hash, make_upload(3).id_hash});
+}
+
 TEST_CASE_FIXTURE(Fixture, "progress is saved while the upload is open, and not afterwards") {
   Upload upload = make_upload(1);
   upload.length.reset();

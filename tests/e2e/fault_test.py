@@ -18,6 +18,13 @@ def tool(*words):
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
+def wait_until_not_ready(server, why):
+    wait_until(lambda: server.get("/readyz").status == 503, "it says that it is not ready")
+    answer = server.get("/readyz")
+    if why not in answer.body:
+        raise AssertionError(answer)
+
+
 class OnAMount(EndToEnd):
     """A server on a file system of its own."""
 
@@ -34,8 +41,8 @@ class OnAMount(EndToEnd):
             raise unittest.SkipTest(f"SKIPPED: no such mounts here: {mounted.stderr.strip()}")
         self.addCleanup(tool, "umount", "-l", str(self.mount_point))
 
-    def server_here(self, *options):
-        server = self.server("--min-free-space", "0", *options, start=False)
+    def server_here(self, *options, floor="0"):
+        server = self.server("--min-free-space", floor, *options, start=False)
         server.data = self.mount_point / "data"
         return server.start()
 
@@ -76,15 +83,16 @@ class SmallDisk(OnAMount):
         self.here.put("again", b"x" * MIB)
 
     def test_it_is_ready_only_while_there_is_room(self):
-        self.assertEqual(self.here.get("/readyz").status, 200)
+        self.assertEqual(self.here.get("/readyz").body, b"ready\ndurability: process\n")  # it is a tmpfs
         filler = self.mount_point / "filler"
         with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(MIB))
-        self.assertEqual(self.here.get("/readyz").status, 503)
+        wait_until_not_ready(self.here, b"less free space than min_free_space")
         self.assertEqual(self.here.get("/healthz").status, 200)
         filler.unlink()
-        self.assertEqual(self.here.get("/readyz").status, 200)
+        wait_until(lambda: self.here.get("/readyz").status == 200, "it is ready again")
+        self.assertIn("ready again", self.here.log())
 
     def test_an_upload_with_an_id_keeps_what_has_come_and_goes_on_when_there_is_room(self):
         body = random_bytes(6 * MIB, "resume")
@@ -106,6 +114,58 @@ class SmallDisk(OnAMount):
         done = self.here.exchange(request("PATCH", upload, *fields, body=body[at:]))
         self.assertEqual(done.status, 204, done)
         self.assertEqual(self.here.get("/" + done.get("Upload-Link").split("/", 3)[3]).body, body)
+
+
+class Floor(OnAMount):
+    """16 MiB, of which 6 are to stay free."""
+
+    def setUp(self):
+        super().setUp()
+        self.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
+        self.here = self.server_here(floor="6MiB")
+
+    def begin_upload(self, length, body):
+        created = self.here.exchange(request("POST", "/uploads", TUS, f"Upload-Length: {length}"))
+        self.assertEqual(created.status, 201, created)
+        fields = (TUS, OFFSET_TYPE, "Upload-Offset: 0")
+        self.assertEqual(self.here.exchange(request("PATCH", created.get("Location"), *fields, body=body)).status, 204)
+        return created.get("Location")
+
+    def head(self, upload):
+        return self.here.exchange(request("HEAD", upload, TUS), to_head=True).status
+
+    def free(self):
+        return shutil.disk_usage(self.mount_point).free
+
+    def fill_up_to(self, left):
+        with open(self.mount_point / "filler", "ab") as file:
+            file.write(bytes(max(0, self.free() - left)))
+
+    def test_for_a_stranger_who_fills_the_disk_held_space_and_then_the_oldest_paused_upload_give_way(self):
+        kept = self.here.put("kept", b"kept" * 1000)
+        oldest = self.begin_upload(5 * MIB, random_bytes(2 * MIB, "oldest"))
+        younger = self.begin_upload(3 * MIB, random_bytes(2 * MIB, "younger"))
+        self.fill_up_to(4 * MIB)
+        wait_until(lambda: self.free() > 7 * MIB, "what was held behind their bytes is free")
+        self.assertEqual((self.head(oldest), self.head(younger)), (200, 200))  # a HEAD is a sign of life
+
+        self.fill_up_to(4 * MIB)
+        wait_until(lambda: "gives way" in self.here.log(), "one has given way")
+        wait_until(lambda: self.free() > 5 * MIB, "its bytes are free")
+        self.assertEqual((self.head(oldest), self.head(younger)), (410, 200))
+        self.assertEqual(self.here.log().count("gives way"), 1)
+        self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
+
+    def test_uploads_that_fill_the_disk_up_to_the_floor_drive_out_nobody(self):
+        paused = self.begin_upload(2 * MIB, random_bytes(MIB, "paused"))
+        with self.here.connect() as wire:
+            wire.send(request("PUT", "/endless", "Transfer-Encoding: chunked"))
+            piece = b"%x\r\n%b\r\n" % (MIB, random_bytes(MIB, "full"))
+            for _ in range(16):
+                wire.send(piece)
+            self.assert_answer(wire.read_final(), 507, b"storage_full")
+        self.assertEqual(self.head(paused), 200)
+        self.assertNotIn("gives way", self.here.log())
 
 
 class ReadOnly(OnAMount):
@@ -130,6 +190,7 @@ class ReadOnly(OnAMount):
             pass
         if forced.returncode != 0:
             raise unittest.SkipTest("SKIPPED: this ext4 cannot be made read-only under a server")
+        wait_until_not_ready(server, b"read-only")
         answer = server.exchange(request("PUT", "/refused", body=b"x" * 5000))
         self.assertIn(answer.status, (500, 503), answer)
         if server.is_running():
@@ -203,7 +264,9 @@ class Gone(EndToEnd):
     def test_a_directory_removed_under_the_server_gives_errors_and_no_link(self):
         server = self.server()
         kept = server.put("kept", random_bytes(300 * KIB, "kept"))
+        self.assertEqual(server.get("/readyz").body, b"ready\ndurability: full\n")
         shutil.rmtree(server.data)
+        wait_until_not_ready(server, b"not there any more")
         with self.assertRaises(AssertionError):
             server.put("refused", b"x" * 5000)
         self.assertIn(server.get(kept).status, (404, 500, 503))
