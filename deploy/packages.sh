@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one place that lists the Debian packages ringdrop needs.
 #
-#   sh deploy/packages.sh LIST...        LIST: build, run, test, ci
+#   sh deploy/packages.sh LIST...        LIST: build, run, test, ci, nightly
 #
 # Installs what is missing, as root or by sudo; when nothing is, it asks dpkg alone and takes no time.
 set -eu
@@ -13,6 +13,8 @@ test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy pyt
   nginx caddy openssl chromium e2fsprogs xfsprogs'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
 ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
+# A machine that can be switched off, for tests/nightly.sh.
+nightly='qemu-system-x86 busybox-static cpio kmod'
 
 say() { echo "packages.sh: $*" >&2; }
 
@@ -27,7 +29,7 @@ elif ! command -v npm >/dev/null; then
   esac
 fi
 
-[ $# -gt 0 ] || { say 'give a list: build, run, test or ci'; exit 64; }
+[ $# -gt 0 ] || { say 'give a list: build, run, test, ci or nightly'; exit 64; }
 wanted=
 for list in "$@"; do
   case $list in
@@ -35,7 +37,8 @@ for list in "$@"; do
     run) wanted="$wanted $run" ;;
     test) wanted="$wanted $test" ;;
     ci) wanted="$wanted $ci" ;;
-    *) say "no list is called $list: build, run, test or ci"; exit 64 ;;
+    nightly) wanted="$wanted $nightly" ;;
+    *) say "no list is called $list: build, run, test, ci or nightly"; exit 64 ;;
   esac
 done
 

@@ -2,10 +2,11 @@
 # What takes hours and finds what the suite's minute does not: crashes of the simulated world, kill -9 and power cuts of
 # the real binary. Prints the seed of what fails; exits 1 when anything did.
 #
+#   sh deploy/packages.sh nightly
 #   sh tests/nightly.sh          needs the preset `release` built (sh tests/run.sh), and root for the power cuts
 #
-# RINGDROP_CRASHES (5000), RINGDROP_KILLS (300), RINGDROP_POWER_CUTS (100 of each file system), RINGDROP_CUTS (2000)
-# change the numbers.
+# RINGDROP_CRASHES (5000), RINGDROP_KILLS (300), RINGDROP_POWER_CUTS (100 of each file system), RINGDROP_QEMU_CUTS (100),
+# RINGDROP_CUTS (2000) change the numbers.
 set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -14,6 +15,7 @@ ringdrop=build/release/ringdrop
 [ -x "$ringdrop" ] || { echo "nightly.sh: no $ringdrop: sh tests/run.sh builds it" >&2; exit 1; }
 export RINGDROP_CRASHES="${RINGDROP_CRASHES:-5000}" RINGDROP_KILLS="${RINGDROP_KILLS:-300}"
 export RINGDROP_POWER_CUTS="${RINGDROP_POWER_CUTS:-100}" RINGDROP_CUTS="${RINGDROP_CUTS:-2000}"
+export RINGDROP_QEMU_CUTS="${RINGDROP_QEMU_CUTS:-100}"
 
 failures=
 stage() {
@@ -28,5 +30,6 @@ stage soak build/release/tests/sim/sim_soak_tests
 stage kills python3 tests/e2e/kill_test.py --ringdrop "$ringdrop"
 stage cuts python3 tests/e2e/cuts_test.py --ringdrop "$ringdrop"
 stage power python3 tests/e2e/power_cut_test.py --ringdrop "$ringdrop"
+stage qemu python3 tests/qemu/power_cut.py --ringdrop "$ringdrop"
 
 [ -z "$failures" ] || { echo "nightly.sh: failed:$failures" >&2; exit 1; }

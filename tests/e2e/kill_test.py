@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 under mixed load: PUT, forms, tus, deletes, expiries. What clients were told holds after each start.
 
-RINGDROP_KILLS=N: so many instead of 15; tests/nightly.sh takes 300."""
+RINGDROP_KILLS=N: so many instead of 20; tests/nightly.sh takes 300."""
 
 import os
 import random
@@ -10,7 +10,7 @@ import subprocess
 from acknowledged import check_links, check_uploads, crash_under_load
 from harness import EndToEnd, main, programs
 
-KILLS = int(os.environ.get("RINGDROP_KILLS", "15"))
+KILLS = int(os.environ.get("RINGDROP_KILLS", "20"))
 REMEMBERED = 500  # links of earlier rounds that are looked at again in each
 
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "tests/sim/disk_faults.h"
 #include "tests/sim/run_task.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_server.h"
@@ -140,7 +141,7 @@ bool form_with_failure(uint64_t n, int error) {
 
 TEST_CASE(
     "whichever disk operation fails during a form, all of its files are there or none, and nothing is left over") {
-  for (const int error : {EIO, ENOSPC, EMFILE}) {
+  for (const int error : kDiskErrors) {
     CAPTURE(error);
     uint64_t n = 0;
     while (form_with_failure(n, error)) ++n;
@@ -149,7 +150,7 @@ TEST_CASE(
 }
 
 TEST_CASE("whichever disk operation fails, the client hears of it and the server goes on") {
-  for (const int error : {EIO, ENOSPC, EDQUOT, EMFILE}) {
+  for (const int error : kDiskErrors) {
     CAPTURE(error);
     uint64_t n = 0;
     while (upload_with_failure(n, error)) ++n;

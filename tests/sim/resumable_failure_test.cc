@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "tests/sim/disk_faults.h"
 #include "tests/sim/workload.h"
 
 namespace ringdrop::sim {
@@ -162,7 +163,7 @@ bool disk_operation_fails(Scenario scenario, uint64_t n, int error) {
 
 TEST_CASE("whichever disk operation of an upload with an id fails, nothing is lost that was told") {
   for (const Scenario scenario : kScenarios) {
-    for (const int error : {EIO, ENOSPC, EDQUOT, EMFILE, ENOMEM, EROFS}) {
+    for (const int error : kDiskErrors) {
       CAPTURE(error);
       uint64_t n = 0;
       for (bool reached = true; reached; ++n) {
