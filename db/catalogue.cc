@@ -79,6 +79,7 @@ io::Task<io::Result<>> Catalogue::insert(io::EventLoop& loop, std::span<const Li
 io::Task<io::Result<bool>> Catalogue::remove_ended(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms) {
   const io::Result<bool> removed = co_await on_writer(
       loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.remove_ended(token, now_ms); });
+  versions_.changed(token);
   co_return removed;
 }
 
@@ -86,6 +87,7 @@ io::Task<io::Result<bool>> Catalogue::set_expiry(io::EventLoop& loop, std::strin
                                                  std::optional<io::EpochMs> expires_at_ms, io::EpochMs now_ms) {
   const io::Result<bool> changed = co_await on_writer(
       loop, writer_lane_, file_, [&](Tables& tables) { return tables.links.set_expiry(token, expires_at_ms, now_ms); });
+  versions_.changed(token);
   co_return changed;
 }
 

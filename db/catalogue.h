@@ -14,6 +14,7 @@
 
 #include "db/catalogue_file.h"
 #include "db/link.h"
+#include "db/link_versions.h"
 #include "db/upload.h"
 #include "io/error.h"
 #include "io/event_loop.h"
@@ -56,6 +57,10 @@ class Catalogue {
 
   // nullopt: no such link, or it has expired by `now_ms`, or is used up.
   io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
+
+  // What a find() that begins now finds is true for as long as this is the same, but for the count of downloads; and
+  // until it expires. Any thread.
+  uint64_t version_of(std::string_view token) const { return versions_.of(token); }
 
   // For the sweeper: success: durably gone, and its files are garbage(); false: it has not ended by
   // `now_ms`, or there is none. no_space. Somebody who deletes a link lets it expire: set_expiry().
@@ -122,6 +127,7 @@ class Catalogue {
   io::Lane& writer_lane_;
   io::Lane& reader_lane_;
   io::Lane& checkpoint_lane_;
+  LinkVersions versions_;
 };
 
 }  // namespace ringdrop::db

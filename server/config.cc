@@ -93,6 +93,8 @@ const std::array kKeys{
     Key{"loops", "event loops, each one thread; 0: one a core", CountKind{&Config::loops, 0, 1024}},
     Key{"memory_budget", "all transfer buffers together",
         SizeKind{&Config::memory_budget_bytes, kMinLoopMemoryBytes, 1024 * kGiB}},
+    Key{"cache_size", "links and small files that are asked for often, in memory",
+        SizeKind{&Config::cache_bytes, 0, 1024 * kGiB}},
     Key{"max_upload_size", "largest file that is taken", SizeKind{&Config::max_upload_bytes, 1, kMaxSizeBytes}},
     Key{"min_free_space", "free disk space that uploads leave alone",
         SizeKind{&Config::min_free_bytes, 0, kMaxSizeBytes}},

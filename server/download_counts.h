@@ -3,10 +3,11 @@
 // not counted), and ended ones of limited links that could not be settled at once.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,15 +17,20 @@ namespace ringdrop::server {
 
 class DownloadCounts {
  public:
-  void add(std::string_view token) {
-    const auto found = std::ranges::find(counts_, token, &db::DownloadCount::token);
+  void add(const std::string& token) {
+    const auto found = counts_.find(token);
     if (found != counts_.end()) {
-      ++found->downloads;
+      ++found->second;
     } else if (counts_.size() < kMostLinks) {
-      counts_.push_back({std::string(token), 1});
+      counts_.emplace(token, 1);
     }
   }
-  std::vector<db::DownloadCount> take() { return std::exchange(counts_, {}); }
+  std::vector<db::DownloadCount> take() {
+    std::vector<db::DownloadCount> counts;
+    for (const auto& [token, downloads] : counts_) counts.push_back({token, downloads});
+    counts_.clear();
+    return counts;
+  }
 
   struct Unsettled {
     std::string token;
@@ -40,7 +46,7 @@ class DownloadCounts {
   // Different links within one second; the count is approximate, memory is not.
   static constexpr std::size_t kMostLinks = 1'000;
 
-  std::vector<db::DownloadCount> counts_;
+  std::unordered_map<std::string, uint64_t> counts_;  // by token
   std::vector<Unsettled> unsettled_;
 };
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -41,15 +43,19 @@ std::vector<storage::Extent> extents_of(const db::Link& link) {
 // The body of one answer.
 class Download {
  public:
-  Download(const Services& services, const Exchange& exchange, const db::Link& link, const DownloadPlan& plan,
-           storage::BlobReader reader)
+  Download(const Services& services, const Exchange& exchange, HotLinks::Ptr hot, const DownloadPlan& plan)
       : services_(services),
         response_(exchange.response),
         stop_(exchange.stop),
-        link_(link),
+        hot_(std::move(hot)),
+        link_(hot_->link),
         plan_(plan),
-        reader_(std::move(reader)),
+        reader_(services.blobs.open_reader(extents_of(link_))),
+        content_(hot_->content),
         buffers_(services.pool, io::BufferPool::Use::other) {}
+  ~Download() { stop_collecting(); }
+  Download(const Download&) = delete;
+  Download& operator=(const Download&) = delete;
 
   // All of it. Before the first byte was read nothing is started, and an error can still be answered. refused: no
   // download is left.
@@ -58,6 +64,11 @@ class Download {
  private:
   Task<Result<>> send_body();
   Task<Result<>> send_range(proto::ByteRange range);
+  Task<Result<bool>> send_from_memory(uint64_t& offset, uint64_t end);
+  Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
+  Task<Result<std::size_t>> send_piece(Bytes piece);
+  void collect(Bytes sent);
+  void stop_collecting();
   Task<> settle();
   Task<Result<>> take_before_last_piece(uint64_t offset, uint64_t range_last);
   std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const;
@@ -69,9 +80,13 @@ class Download {
   const Services& services_;
   http::ResponseWriter& response_;
   const std::stop_token& stop_;
+  const HotLinks::Ptr hot_;
   const db::Link& link_;
   const DownloadPlan& plan_;
   storage::BlobReader reader_;
+  std::shared_ptr<const std::string> content_;  // of all the file, as long as the peer keeps up
+  bool collecting_ = false;                     // what is sent is wanted for the next one
+  std::string collected_;
   TransferBuffers buffers_;
   std::string part_head_;  // goes out with the first bytes of its part
   bool taken_ = false;
@@ -83,18 +98,34 @@ void Download::start_answer() {
 }
 
 Task<Result<>> Download::send() {
-  Result<> opened = co_await reader_.open();
+  Result<> opened;
+  if (!content_) opened = co_await reader_.open();
   if (!opened || response_.is_head()) {
     if (opened) start_answer();
     co_return opened;
   }
+  const bool whole = plan_.boundary.empty() && plan_.body_bytes == link_.size_bytes && link_.size_bytes > 0;
+  collecting_ = whole && services_.hot_links.wants_content(*hot_);
+  if (collecting_) hot_->filling = true;
   const Result<> sent = co_await send_body();
+  if (collecting_ && collected_.size() == link_.size_bytes) {
+    services_.hot_links.keep_content(hot_, std::move(collected_));
+  }
   if (taken_) {
     co_await settle();
   } else if (last_byte_sent_) {
     services_.download_counts.add(link_.token);
   }
   co_return sent;
+}
+
+void Download::collect(Bytes sent) {
+  if (collecting_) collected_.append(as_text(sent));
+}
+
+void Download::stop_collecting() {
+  if (std::exchange(collecting_, false)) hot_->filling = false;
+  collected_ = {};
 }
 
 Task<> Download::settle() {
@@ -154,35 +185,59 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
   while (offset < end) {
     const Result<> may = co_await take_before_last_piece(offset, range.last);
     if (!may) co_return may;
-    const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
-    Result<io::Buffer> buffer = co_await buffers_.next(end - offset > io::kSmallBufferBytes, deadline, stop_);
-    if (!buffer) co_return std::unexpected(buffer.error());
-    const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, buffer->size()));
-    const Result<std::size_t> got = co_await reader_.read_some_at(room, offset, buffer->fixed_buffer());
-    if (!got) co_return std::unexpected(got.error());
-    start_answer();
-    if (!part_head_.empty()) {
-      const Result<> begun = co_await response_.write(as_bytes(part_head_));
-      if (!begun) co_return begun;
-      part_head_.clear();
+    Result<bool> kept_up = true;
+    if (content_) {
+      kept_up = co_await send_from_memory(offset, end);
+    } else {
+      kept_up = co_await send_from_disk(offset, end);
     }
-
-    const Bytes unsent = room.first(*got);
-    const Result<std::size_t> sent = co_await response_.write_some(unsent, http::kBufferPatience);
-    if (!sent) co_return std::unexpected(sent.error());
-    offset += *sent;
-    const bool kept_up = *sent == unsent.size();
-    buffers_.report(*buffer, kept_up);
-    if (kept_up) continue;
-    // A slow reader holds no buffer: what it has not taken is read again when it can take it.
-    {
-      const io::Buffer given_back = std::move(*buffer);
-    }
+    if (!kept_up) co_return std::unexpected(kept_up.error());
+    if (*kept_up) continue;
+    // A slow reader holds no memory: what it has not taken is read when it can take it.
+    content_.reset();
+    stop_collecting();
     const Result<> writable = co_await response_.wait_writable();
     if (!writable) co_return writable;
   }
   if (end == link_.size_bytes) last_byte_sent_ = true;
   co_return Result<>{};
+}
+
+// true: the peer took all that was there. `offset` moves on.
+Task<Result<bool>> Download::send_from_memory(uint64_t& offset, uint64_t end) {
+  const Bytes piece = as_bytes(*content_).subspan(offset, end - offset);
+  const Result<std::size_t> sent = co_await send_piece(piece);
+  if (!sent) co_return std::unexpected(sent.error());
+  offset += *sent;
+  co_return *sent == piece.size();
+}
+
+Task<Result<bool>> Download::send_from_disk(uint64_t& offset, uint64_t end) {
+  const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
+  const Result<io::Buffer> buffer = co_await buffers_.next(end - offset > io::kSmallBufferBytes, deadline, stop_);
+  if (!buffer) co_return std::unexpected(buffer.error());
+  const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, buffer->size()));
+  const Result<std::size_t> got = co_await reader_.read_some_at(room, offset, buffer->fixed_buffer());
+  if (!got) co_return std::unexpected(got.error());
+  const Bytes piece = room.first(*got);
+  const Result<std::size_t> sent = co_await send_piece(piece);
+  if (!sent) co_return std::unexpected(sent.error());
+  collect(piece.first(*sent));
+  offset += *sent;
+  const bool kept_up = *sent == piece.size();
+  buffers_.report(*buffer, kept_up);
+  co_return kept_up;
+}
+
+// With what goes before it. How much of it left in time.
+Task<Result<std::size_t>> Download::send_piece(Bytes piece) {
+  start_answer();
+  if (!part_head_.empty()) {
+    const Result<> begun = co_await response_.write(as_bytes(part_head_));
+    if (!begun) co_return std::unexpected(begun.error());
+    part_head_.clear();
+  }
+  co_return co_await response_.write_some(piece, http::kBufferPatience);
 }
 
 // 304, 412, 416: no byte of the file.
@@ -192,6 +247,18 @@ Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& p
   }
   if (plan.head.status == 416) co_return co_await send_rejection(errors::kBadRange, exchange, plan.head.fields);
   co_return co_await exchange.response.send(plan.head, {});
+}
+
+// The plan for this request: the one that holds for all plain ones, or one of its own, in `planned`.
+const DownloadPlan& plan_for(const Services& services, const proto::RequestHead& request, HotLink& hot,
+                             std::optional<DownloadPlan>& planned) {
+  const int64_t now_s = services.loop.epoch_ms() / 1000;
+  if (asks_for_plain_download(request)) {
+    if (!hot.plain) hot.plain = plan_download(request, hot.link, now_s, {});
+    return *hot.plain;
+  }
+  planned = plan_download(request, hot.link, now_s, db::make_link_token(services.loop.ring()));
+  return *planned;
 }
 
 // Who goes to what is not there any more in a browser sees a page.
@@ -205,17 +272,17 @@ Task<Result<>> refuse(const Exchange& exchange, const proto::Rejection& why) {
 }  // namespace
 
 Task<Result<>> handle_download(const Services& services, const Exchange& exchange, std::string_view token) {
-  const std::expected<db::Link, proto::Rejection> link = co_await find_link(services, token);
-  if (!link) co_return co_await refuse(exchange, link.error());
-  if (wants_link_page(exchange.request, *link)) co_return co_await send_link_page(exchange, *link);
-  std::string boundary = db::make_link_token(services.loop.ring());
-  const int64_t now_s = services.loop.epoch_ms() / 1000;
-  const DownloadPlan plan = plan_download(exchange.request, *link, now_s, std::move(boundary));
+  const std::expected<HotLinks::Ptr, proto::Rejection> found = co_await find_link_to_download(services, token);
+  if (!found) co_return co_await refuse(exchange, found.error());
+  const HotLinks::Ptr& hot = *found;
+  if (wants_link_page(exchange.request, hot->link)) co_return co_await send_link_page(exchange, hot->link);
+  std::optional<DownloadPlan> planned;
+  const DownloadPlan& plan = plan_for(services, exchange.request, *hot, planned);
   if (plan.head.status >= 300) co_return co_await send_without_body(exchange, plan);
 
   std::optional<RunningDownloads::Guard> running;
-  if (link->max_downloads) running.emplace(services.running_downloads, link->token);
-  Download download(services, exchange, *link, plan, services.blobs.open_reader(extents_of(*link)));
+  if (hot->link.max_downloads) running.emplace(services.running_downloads, hot->link.token);
+  Download download(services, exchange, hot, plan);
   const Result<> sent = co_await download.send();
   if (sent) co_return co_await exchange.response.finish();
   if (exchange.response.started()) co_return sent;

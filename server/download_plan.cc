@@ -1,5 +1,7 @@
 #include "server/download_plan.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -85,6 +87,13 @@ bool asks_for_attachment(const proto::RequestHead& request) {
 
 std::string etag_of(const db::Link& link) {
   return '"' + proto::to_hex(proto::sha256("etag " + link.token)).substr(0, 32) + '"';
+}
+
+bool asks_for_plain_download(const proto::RequestHead& request) {
+  static constexpr std::array kFields = {
+      "Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Want-Repr-Digest"};
+  const auto asked = [&](const char* name) { return request.fields.find(name).has_value(); };
+  return request.query.empty() && std::ranges::none_of(kFields, asked);
 }
 
 DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& link, int64_t now_s,

@@ -22,6 +22,10 @@ struct DownloadPlan {
   uint64_t body_bytes = 0;  // Content-Length
 };
 
+// Whether no field of the request changes the plan of a GET or HEAD but the method: what is planned for one such
+// request holds for all.
+bool asks_for_plain_download(const proto::RequestHead& request);
+
 // `boundary_seed`: random characters of a boundary. 304, 412 and 416 have no body here: the caller writes the error.
 DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& link, int64_t now_s,
                            std::string boundary_seed);

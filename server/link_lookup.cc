@@ -20,4 +20,14 @@ io::Task<std::expected<db::Link, proto::Rejection>> find_link(const Services& se
   co_return std::move(**found);
 }
 
+io::Task<std::expected<HotLinks::Ptr, proto::Rejection>> find_link_to_download(const Services& services,
+                                                                               std::string_view token) {
+  const uint64_t version = services.catalogue.version_of(token);
+  HotLinks::Ptr hot = services.hot_links.find(token, version, services.loop.epoch_ms());
+  if (hot) co_return std::move(hot);
+  std::expected<db::Link, proto::Rejection> link = co_await find_link(services, token);
+  if (!link) co_return std::unexpected(link.error());
+  co_return services.hot_links.keep(std::move(*link), version);
+}
+
 }  // namespace ringdrop::server

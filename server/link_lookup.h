@@ -14,4 +14,8 @@ namespace ringdrop::server {
 // The link, or how the request is refused: 404 for one that is unknown or has ended; what else fails is logged.
 io::Task<std::expected<db::Link, proto::Rejection>> find_link(const Services& services, std::string_view token);
 
+// The same for a download, from what is kept in memory when that is still true. Its count of downloads may be old.
+io::Task<std::expected<HotLinks::Ptr, proto::Rejection>> find_link_to_download(const Services& services,
+                                                                               std::string_view token);
+
 }  // namespace ringdrop::server

@@ -31,7 +31,7 @@ constexpr int kExitFailure = 1;
 // from a listener; rings and directories of a loop.
 constexpr uint64_t kFixedDescriptors = 64;
 constexpr uint64_t kDescriptorsPerListener = 1 + 64;
-constexpr uint64_t kDescriptorsPerLoop = 8;
+constexpr uint64_t kDescriptorsPerLoop = 8 + storage::OpenBlobs::kMost;
 // A connection with its file, once buffered and once direct.
 constexpr uint64_t kDescriptorsPerConnection = 3;
 constexpr unsigned kBlockingThreads = 4;

@@ -15,6 +15,7 @@ ServerLoop::ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t 
     : loop_(loop),
       shared_(shared),
       pool_(loop, memory_bytes),
+      hot_links_(shared_.config.cache_bytes / shared_.loops.size()),
       feed_(loop, shared_.config, shared_.progress, shared_.watchers),
       pause_(loop),
       scope_(loop) {}
@@ -32,6 +33,7 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .catalogue = shared_.catalogue,
                           .digest_lane = shared_.digest_lane,
                           .download_counts = download_counts_,
+                          .hot_links = hot_links_,
                           .running_downloads = shared_.running_downloads,
                           .uploads = shared_.uploads,
                           .progress = shared_.progress,

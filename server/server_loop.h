@@ -13,6 +13,7 @@
 #include "io/wait_list.h"
 #include "server/application.h"
 #include "server/config.h"
+#include "server/hot_links.h"
 #include "server/http/connections.h"
 #include "server/http/limits.h"
 #include "server/progress_feed.h"
@@ -61,6 +62,7 @@ class ServerLoop {
   const SharedParts shared_;
   io::BufferPool pool_;
   DownloadCounts download_counts_;
+  HotLinks hot_links_;
   ProgressFeed feed_;
   std::unique_ptr<storage::BlobStore> blobs_;
   std::optional<Application> application_;

@@ -10,6 +10,7 @@
 #include "io/worker.h"
 #include "server/config.h"
 #include "server/download_counts.h"
+#include "server/hot_links.h"
 #include "server/progress_feed.h"
 #include "server/progress_hub.h"
 #include "server/running_downloads.h"
@@ -26,6 +27,7 @@ struct Services {
   db::Catalogue& catalogue;
   io::Lane& digest_lane;
   DownloadCounts& download_counts;
+  HotLinks& hot_links;
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   ProgressHub& progress;

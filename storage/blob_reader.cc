@@ -1,6 +1,7 @@
 #include "storage/blob_reader.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,8 +9,8 @@
 
 namespace ringdrop::storage {
 
-BlobReader::BlobReader(io::EventLoop& loop, const io::Directory& blobs, std::vector<Extent> extents)
-    : loop_(loop), blobs_(blobs), extents_(std::move(extents)) {
+BlobReader::BlobReader(io::EventLoop& loop, const io::Directory& blobs, OpenBlobs& open, std::vector<Extent> extents)
+    : loop_(loop), blobs_(blobs), open_blobs_(open), extents_(std::move(extents)) {
   CHECK_THAT(!extents_.empty());
   for (const Extent& extent : extents_) size_bytes_ += extent.length_bytes;
 }
@@ -19,18 +20,21 @@ io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
   file_.reset();
   open_extent_ = extent;
   const BlobId id = extents_[extent].file;
+  const uint64_t length_bytes = extents_[extent].length_bytes;
+  file_ = open_blobs_.find(id, length_bytes);
+  if (file_) co_return io::Result<>{};
   const std::string path = path_of(id);
   io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read);
   if (!fd && fd.error().code == io::Errc::not_found)
     co_return io::fail(io::Errc::corrupt, "open", fd.error().sys_errno);
   if (!fd) co_return std::unexpected(fd.error());
-  io::File opened(loop_, std::move(*fd));
+  auto opened = std::make_shared<io::File>(loop_, std::move(*fd));
   io::FileStatus status;
-  const io::Result<> known = co_await opened.stat(status);
+  const io::Result<> known = co_await opened->stat(status);
   if (!known) co_return known;
-  if (!status.regular || status.size_bytes != extents_[extent].length_bytes)
-    co_return io::fail(io::Errc::corrupt, "stat");
-  file_.emplace(std::move(opened));
+  if (!status.regular || status.size_bytes != length_bytes) co_return io::fail(io::Errc::corrupt, "stat");
+  open_blobs_.keep(id, length_bytes, opened);
+  file_ = std::move(opened);
   co_return io::Result<>{};
 }
 

@@ -3,20 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "io/event_loop.h"
 #include "io/file.h"
 #include "io/task.h"
 #include "storage/blob_writer.h"
+#include "storage/open_blobs.h"
 
 namespace ringdrop::storage {
 
 class BlobReader {
  public:
-  // `blobs` is the directory blobs/ and outlives the reader. At least one extent.
-  BlobReader(io::EventLoop& loop, const io::Directory& blobs, std::vector<Extent> extents);
+  // `blobs` is the directory blobs/; it and `open` outlive the reader. At least one extent.
+  BlobReader(io::EventLoop& loop, const io::Directory& blobs, OpenBlobs& open, std::vector<Extent> extents);
   BlobReader(BlobReader&&) = default;
 
   // Opens the first file and compares its length. Errors as read_some_at().
@@ -33,10 +33,11 @@ class BlobReader {
 
   io::EventLoop& loop_;
   const io::Directory& blobs_;
+  OpenBlobs& open_blobs_;
   std::vector<Extent> extents_;
   uint64_t size_bytes_ = 0;
   std::size_t open_extent_ = 0;
-  std::optional<io::File> file_;  // of extents_[open_extent_]
+  OpenBlobs::Ptr file_;  // of extents_[open_extent_]
 };
 
 }  // namespace ringdrop::storage

@@ -204,10 +204,11 @@ Task<Result<>> BlobStore::sync(const io::Directory& directory) {
 }
 
 BlobReader BlobStore::open_reader(std::vector<Extent> extents) {
-  return BlobReader(loop_, blobs_, std::move(extents));
+  return BlobReader(loop_, blobs_, open_blobs_, std::move(extents));
 }
 
 Task<Result<>> BlobStore::remove(BlobId id) {
+  open_blobs_.forget(id);
   const std::string path = path_of(id);
   co_return co_await blobs_.remove_file(path.c_str());
 }
@@ -227,6 +228,7 @@ Task<Result<std::vector<BlobId>>> BlobStore::remove_durably(const std::vector<Bl
     const std::size_t gone_before = gone.size();
     for (; next < ids.size() && ids[next].directory() == number; ++next) {
       if (opened) {
+        open_blobs_.forget(ids[next]);
         const std::string file = ids[next].file_name();
         const Result<> removed = co_await opened->remove_file(file.c_str());
         if (!removed && removed.error().code != Errc::not_found) {
@@ -327,6 +329,7 @@ Task<Result<>> BlobStore::take_marks_away() {
 
 Task<Result<>> BlobStore::upkeep() {
   gone_on_in_.reset();  // who goes on again opens it again
+  open_blobs_.forget_unused();
   const Result<io::FileSystemStatus> looked = co_await file_system();
   if (!looked) co_return std::unexpected(looked.error());
   co_return co_await take_marks_away();
@@ -334,6 +337,7 @@ Task<Result<>> BlobStore::upkeep() {
 
 Task<> BlobStore::close() {
   gone_on_in_.reset();
+  open_blobs_.forget_all();
   if (filling_) filled_.push_back(std::move(filling_));
   const Result<> settled = co_await take_marks_away();
   if (!settled) loop_.log().warn(fmt::format("blob directories stay marked: {}", io::describe(settled.error())));

@@ -19,6 +19,7 @@
 #include "storage/blob_reader.h"
 #include "storage/blob_space.h"
 #include "storage/blob_writer.h"
+#include "storage/open_blobs.h"
 
 namespace ringdrop::storage {
 
@@ -96,6 +97,7 @@ class BlobStore {
   std::shared_ptr<BlobDirectory> filling_;
   std::vector<std::shared_ptr<BlobDirectory>> filled_;
   std::shared_ptr<BlobDirectory> gone_on_in_;
+  OpenBlobs open_blobs_;
   bool making_directory_ = false;
   io::WaitList directory_made_;
 };

@@ -63,6 +63,21 @@ Link limited(uint64_t number, uint64_t most) {
 
 }  // namespace
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a link has another version after each change, before it is acknowledged; others keep theirs") {
+  const Link link = test::make_link(1);
+  insert(link);
+  const uint64_t before = catalogue().version_of(link.token);
+  CHECK(find(link.token));
+  CHECK(catalogue().version_of(link.token) == before);
+  REQUIRE(loop.run(catalogue().set_expiry(loop.loop(), link.token, kEnded, kNow)));
+  const uint64_t ended = catalogue().version_of(link.token);
+  CHECK(ended != before);
+  REQUIRE(loop.run(catalogue().remove_ended(loop.loop(), link.token, kNow)));
+  CHECK(catalogue().version_of(link.token) != ended);
+  CHECK(catalogue().version_of("another") == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a link is there until the millisecond in which it expires, and is then listed as ended") {
   Link link = test::make_link(1);
   link.expires_at_ms = kNow + 10;

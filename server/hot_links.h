@@ -1,0 +1,64 @@
+// Links that are asked for often, and the content of the small ones: one loop's, in a bounded piece of memory. A GET of
+// such a link asks neither catalogue nor disk. What is found here is as true as what the catalogue would say: each
+// change of a link gives it another version (db::LinkVersions) before it is acknowledged, expiry is looked at each
+// time, and a link with a limit of downloads is never kept.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "base/bytes.h"
+#include "db/link.h"
+#include "io/clock.h"
+#include "server/download_plan.h"
+
+namespace ringdrop::server {
+
+struct HotLink {
+  db::Link link;  // without checksums
+  uint64_t version = 0;
+  bool asked_again = false;                    // found here at least once
+  bool filling = false;                        // a download collects the content
+  std::optional<DownloadPlan> plain;           // for requests that ask for nothing special, once there was one
+  std::shared_ptr<const std::string> content;  // all of it, or nullptr
+};
+
+class HotLinks {
+ public:
+  using Ptr = std::shared_ptr<HotLink>;
+  // Larger files are kept by the kernel alone.
+  static constexpr uint64_t kMostContentBytes = 64 * kKiB;
+
+  explicit HotLinks(uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+
+  // nullptr: not here, or no longer true. `version`: of now.
+  Ptr find(std::string_view token, uint64_t version, io::EpochMs now_ms);
+  // What the catalogue has told; `version`: from before it was asked. Kept when it may be.
+  Ptr keep(db::Link link, uint64_t version);
+  // Whether a download of it should collect the content: one does, when it was asked for more than once.
+  bool wants_content(const HotLink& hot) const;
+  // Kept while `hot` is.
+  void keep_content(const Ptr& hot, std::string content);
+
+  uint64_t used_bytes() const { return used_bytes_; }
+
+ private:
+  using List = std::list<Ptr>;  // the one that was asked for last in front
+
+  void erase(List::iterator one);
+  void make_room();
+
+  const uint64_t budget_bytes_;
+  uint64_t used_bytes_ = 0;
+  List list_;
+  std::unordered_map<std::string_view, List::iterator> by_token_;  // views into the links
+};
+
+}  // namespace ringdrop::server

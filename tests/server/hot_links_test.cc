@@ -1,0 +1,96 @@
+#include "server/hot_links.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace ringdrop::server {
+namespace {
+
+constexpr io::EpochMs kNow = 1'000'000;
+
+db::Link link_of(std::string token, uint64_t size_bytes = 100) {
+  db::Link link;
+  link.token = std::move(token);
+  link.size_bytes = size_bytes;
+  link.extents.push_back({.file = 7, .length_bytes = size_bytes, .checksums = std::string(16, 'x')});
+  return link;
+}
+
+TEST_CASE("a link is found again until it may have changed, or expires") {
+  HotLinks links(kMiB);
+  db::Link link = link_of("a");
+  link.expires_at_ms = kNow + 10;
+  const HotLinks::Ptr kept = links.keep(link, 3);
+  CHECK(kept->link.extents.front().checksums.empty());
+  CHECK(links.find("a", 3, kNow + 9) == kept);
+  CHECK(links.find("b", 3, kNow) == nullptr);
+  CHECK(links.find("a", 3, kNow + 10) == nullptr);
+  CHECK(links.find("a", 3, kNow) == nullptr);  // forgotten by then
+
+  links.keep(link, 3);
+  CHECK(links.find("a", 4, kNow) == nullptr);
+  CHECK(links.find("a", 3, kNow) == nullptr);
+  CHECK(links.used_bytes() == 0);
+}
+
+TEST_CASE("a link with a limit of downloads is never kept, nor is anything without a budget") {
+  HotLinks links(kMiB);
+  db::Link limited = link_of("a");
+  limited.max_downloads = 5;
+  CHECK(links.keep(limited, 1)->link.token == "a");
+  CHECK(links.find("a", 1, kNow) == nullptr);
+
+  HotLinks none(0);
+  CHECK(none.keep(link_of("a"), 1)->link.token == "a");
+  CHECK(none.find("a", 1, kNow) == nullptr);
+}
+
+TEST_CASE("content is wanted of a small file that was asked for more than once, from one download") {
+  HotLinks links(kMiB);
+  const HotLinks::Ptr small = links.keep(link_of("small", HotLinks::kMostContentBytes), 1);
+  const HotLinks::Ptr large = links.keep(link_of("large", HotLinks::kMostContentBytes + 1), 1);
+  CHECK_FALSE(links.wants_content(*small));
+  links.find("small", 1, kNow);
+  links.find("large", 1, kNow);
+  CHECK(links.wants_content(*small));
+  CHECK_FALSE(links.wants_content(*large));
+  small->filling = true;
+  CHECK_FALSE(links.wants_content(*small));
+  small->filling = false;
+  links.keep_content(small, std::string(small->link.size_bytes, 'x'));
+  CHECK_FALSE(links.wants_content(*small));
+  CHECK(small->content->size() == HotLinks::kMostContentBytes);
+}
+
+TEST_CASE("the budget holds: who was not asked for longest goes, with its content") {
+  HotLinks links(37 * kKiB);
+  const HotLinks::Ptr first = links.keep(link_of("first", 16 * kKiB), 1);
+  links.keep_content(first, std::string(16 * kKiB, 'x'));
+  const HotLinks::Ptr second = links.keep(link_of("second", 16 * kKiB), 1);
+  links.find("first", 1, kNow);
+  links.keep_content(second, std::string(16 * kKiB, 'y'));
+  CHECK(links.used_bytes() <= 37 * kKiB);
+  const HotLinks::Ptr third = links.keep(link_of("third", 16 * kKiB), 1);
+  CHECK(links.find("second", 1, kNow) == nullptr);
+  CHECK(links.find("first", 1, kNow) == first);
+  links.keep_content(second, std::string(16 * kKiB, 'y'));  // which is not there any more
+  CHECK(links.used_bytes() < 30 * kKiB);
+  for (int number = 0; number < 1000; ++number) {
+    links.keep(link_of(std::to_string(number)), 1);
+    CHECK(links.used_bytes() <= 37 * kKiB);
+  }
+  CHECK(third->link.token == "third");  // whoever sends it has it still
+}
+
+TEST_CASE("a link that is kept anew takes the place of the old one") {
+  HotLinks links(kMiB);
+  links.keep(link_of("a"), 1);
+  const uint64_t used = links.used_bytes();
+  const HotLinks::Ptr newer = links.keep(link_of("a"), 2);
+  CHECK(links.used_bytes() == used);
+  CHECK(links.find("a", 2, kNow) == newer);
+}
+
+}  // namespace
+}  // namespace ringdrop::server
