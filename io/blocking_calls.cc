@@ -80,6 +80,7 @@ int32_t file_status(int fd, FileStatus& status) {
   status.size_bytes = static_cast<uint64_t>(info.st_size);
   status.regular = S_ISREG(info.st_mode);
   status.modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  status.allocated_bytes = static_cast<uint64_t>(info.st_blocks) * 512;  // stat(3type)
   return 0;
 }
 

@@ -43,6 +43,9 @@ struct FileStatus {
   uint64_t size_bytes = 0;
   bool regular = false;
   int64_t modified_ns = 0;  // since 1970
+  // What it holds of the disk, wherever in the file: also what is reserved behind its end. A file system may count
+  // metadata of its own in.
+  uint64_t allocated_bytes = 0;
 };
 
 struct FileSystemStatus {

@@ -50,20 +50,16 @@ Task<Result<bool>> release_left_reservations(io::EventLoop& loop, storage::BlobS
     const std::stop_source nobody;
     std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, one.id_hash, nobody);
     if (!claim) continue;
-    std::optional<ParkedUpload> parked = claim->take_parked();
-    const storage::BlobId file{one.file};
-    uint64_t size = parked ? parked->offset_bytes : 0;
-    if (!parked) {
-      const Result<io::FileStatus> status = co_await blobs.durable_status(file);
-      if (!status) continue;  // its next request hears of it
-      size = status->size_bytes;
-    }
-    const Result<> cut = co_await blobs.cut(file, size);
-    if (!cut) log_failure(loop, cut.error());
-    if (cut && parked) {
-      if (parked->blob) parked->blob->reserved_bytes = size;
+    // One that was asked for meanwhile knows what it holds: release_reservations() sees to it.
+    if (std::optional<ParkedUpload> parked = claim->take_parked()) {
       claim->release(std::move(parked));
+      continue;
     }
+    const storage::BlobId file{one.file};
+    const Result<io::FileStatus> status = co_await blobs.durable_status(file);
+    if (!status) continue;  // its next request hears of it
+    const Result<> cut = co_await blobs.cut(file, status->size_bytes);
+    if (!cut) log_failure(loop, cut.error());
   }
   co_return open->size() == kUploadsARound;
 }

@@ -102,14 +102,17 @@ Task<Result<>> UploadResource::load_bytes() {
   const Result<io::FileStatus> status = co_await services_.blobs.durable_status(file);
   if (!status) co_return std::unexpected(status.error());
   const uint64_t size = believable_bytes(*saved, status->size_bytes);
+  // What the last process has reserved for it is its own: nobody is asked for that room again.
+  uint64_t reserved = std::max(size, status->allocated_bytes);
   if (size < status->size_bytes) {
     const Result<> cut = co_await services_.blobs.cut(file, size);
     if (!cut) co_return cut;
+    reserved = size;
   }
   parked_.offset_bytes = size;
   storage::Checksums checksums(std::move(saved->whole_spans));
   if (checksums.bytes() > size) checksums = storage::Checksums();
-  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums), size});
+  parked_.blob.emplace(storage::ParkedBlob{file, std::move(checksums), reserved});
   parked_.expected = std::move(saved->expected);
   const bool digests_fit = saved->digested_bytes <= size;
   parked_.digested_bytes = digests_fit ? saved->digested_bytes : 0;

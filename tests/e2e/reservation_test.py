@@ -48,7 +48,6 @@ class Reservation(EndToEnd):
         done = self.here.exchange(request("PATCH", upload, TUS, PIECE, f"Upload-Offset: {offset}", body=rest))
         self.assertEqual((done.status, done.get("Upload-Offset")), (204, str(256 * MIB)), done)
 
-
     def test_what_an_upload_has_reserved_is_not_asked_for_again(self):
         disk = os.statvfs(self.directory)
         free = disk.f_bavail * disk.f_frsize
@@ -56,6 +55,12 @@ class Reservation(EndToEnd):
         here = self.here = self.server("--min-free-space", str(free - room))
         upload = self.create(room * 7 // 10).get("Location")
         for offset in range(3):
+            answer = here.exchange(request("PATCH", upload, TUS, PIECE, f"Upload-Offset: {offset}", body=b"x"))
+            self.assertEqual((answer.status, answer.get("Upload-Offset")), (204, str(offset + 1)), answer)
+        # Not by the next process either, which finds it on disk.
+        here.kill9()
+        here.start()
+        for offset in range(3, 5):
             answer = here.exchange(request("PATCH", upload, TUS, PIECE, f"Upload-Offset: {offset}", body=b"x"))
             self.assertEqual((answer.status, answer.get("Upload-Offset")), (204, str(offset + 1)), answer)
 

@@ -98,6 +98,7 @@ Task<> sizes(RingUnderTest& ring) {
   CHECK(reserved.has_value());
   static_cast<void>(co_await file.stat(status));
   CHECK(status.size_bytes == 10'000);
+  CHECK(status.allocated_bytes >= 10'000);
   static_cast<void>(co_await file.write_all_at(as_bytes("abc"), 9'998));
   static_cast<void>(co_await file.stat(status));
   CHECK(status.size_bytes == 10'001);

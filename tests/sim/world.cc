@@ -369,7 +369,7 @@ int32_t World::carry_out_file(const io::Request& request, File& file) {
     case io::Op::truncate:
       return disk_.resize(inode, request.length);
     case io::Op::stat:
-      *request.file_status = {inode.content.size, !inode.directory};
+      *request.file_status = {inode.content.size, !inode.directory, 0, inode.content.size};
       return 0;
     case io::Op::list_directory:
       request.names->clear();
