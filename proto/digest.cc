@@ -159,6 +159,13 @@ std::string Digester::finish() {
   return {reinterpret_cast<const char*>(digest.data()), digest_bytes(algorithm_)};
 }
 
+Digester Digester::copy() const {
+  CHECK_THAT(context_ != nullptr);
+  Digester same(algorithm_);
+  same.context_->state = context_->state;
+  return same;
+}
+
 std::string Digester::save() const {
   CHECK_THAT(context_ != nullptr);
   return std::visit([](const auto& state) { return state_bytes(state); }, context_->state);

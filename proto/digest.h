@@ -33,6 +33,8 @@ class Digester {
   void update(Bytes bytes);
   // The digest's bytes; the digester is used up.
   std::string finish();
+  // As it is now, to go on with on its own.
+  Digester copy() const;
   // The state so far, for restore() by this program on a machine of the same kind; nullopt: it is not one.
   std::string save() const;
   static std::optional<Digester> restore(DigestAlgorithm algorithm, std::string_view saved);

@@ -56,7 +56,7 @@ Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
   std::optional<CreatedLink> link;
   if (upload.is_open() && upload.length() == upload.offset_bytes()) {
     // A crash came between its last byte and its end.
-    auto completed = co_await upload.complete();
+    auto completed = co_await upload.complete(exchange.stop);
     if (!completed) {
       co_await upload.park();
       co_return co_await refuse(exchange, completed.error());

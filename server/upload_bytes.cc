@@ -18,12 +18,6 @@ namespace {
 using io::Result;
 using io::Task;
 
-std::vector<proto::DigestAlgorithm> algorithms_of(const std::vector<proto::Digester>& digesters) {
-  std::vector<proto::DigestAlgorithm> algorithms;
-  for (const proto::Digester& digester : digesters) algorithms.push_back(digester.algorithm());
-  return algorithms;
-}
-
 // The bytes as they pass: into the digests of the whole, and into the one of this append.
 Task<> update_both(StreamDigest& whole, StreamDigest* append, Bytes bytes) {
   if (!whole.empty()) co_await whole.update(bytes);
@@ -129,45 +123,50 @@ Task<Result<>> UploadResource::load_bytes() {
   co_return Result<>{};
 }
 
-// Reads what checksums and digests do not cover yet: after a crash, or a restart.
-Task<Result<>> UploadResource::catch_up() {
+// Reads what checksums and digests do not cover yet: after a crash, or a restart. cancelled: `stop` came; what was read
+// by then is not read again.
+Task<Result<>> UploadResource::catch_up(const std::stop_token& stop) {
+  const uint64_t size = offset_bytes();
+  uint64_t digested = parked_.digesters.empty() ? size : parked_.digested_bytes;
+  parked_.digested_bytes = digested;
+  if (std::min(parked_.blob->checksums.bytes(), digested) >= size) co_return Result<>{};
+  StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
+  restart_digests(digest.algorithms());
+  const Result<> read = co_await read_again(digest, digested, stop);
+  Result<std::vector<proto::Digester>> digesters = digest.take();
+  if (!digesters) co_return std::unexpected(digesters.error());
+  parked_.digesters = std::move(*digesters);
+  parked_.digested_bytes = digested;
+  co_return read;
+}
+
+// `digest` has the first `digested` bytes.
+Task<Result<>> UploadResource::read_again(StreamDigest& digest, uint64_t& digested, const std::stop_token& stop) {
   storage::Checksums& checksums = parked_.blob->checksums;
-  const uint64_t size = parked_.offset_bytes;
-  const bool digests = !parked_.digesters.empty();
-  uint64_t at = digests ? std::min(checksums.bytes(), parked_.digested_bytes) : checksums.bytes();
-  if (at >= size) {
-    parked_.digested_bytes = size;
-    co_return Result<>{};
-  }
+  const uint64_t size = offset_bytes();
   storage::Extent extent;
   extent.file = parked_.blob->file;
   extent.length_bytes = size;
   std::vector<storage::Extent> extents;
   extents.push_back(std::move(extent));
   storage::BlobReader reader = services_.blobs.open_reader(std::move(extents));
-  uint64_t digested = parked_.digested_bytes;
-  StreamDigest digest(services_.loop, services_.digest_lane, std::move(parked_.digesters));
-  restart_digests(digest.algorithms());
+  uint64_t at = std::min(checksums.bytes(), digested);
   while (at < size) {
-    const std::stop_token no_stop;
+    if (stop.stop_requested()) co_return io::fail(io::Errc::cancelled, "catch up");
     const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
-    Result<io::Buffer> buffer = co_await services_.pool.small(io::BufferPool::Use::upload, deadline, no_stop);
+    Result<io::Buffer> buffer = co_await services_.pool.small(io::BufferPool::Use::upload, deadline, stop);
     if (!buffer) co_return std::unexpected(buffer.error());
     const MutableBytes room = buffer->bytes().first(std::min<uint64_t>(buffer->size(), size - at));
     const Result<std::size_t> got = co_await reader.read_some_at(room, at, buffer->fixed_buffer());
     if (!got) co_return std::unexpected(got.error());
     const Bytes bytes = room.first(*got);
     if (checksums.bytes() < at + *got) checksums.update(bytes.subspan(checksums.bytes() - at));
-    if (digests && digested < at + *got) {
+    if (digested < at + *got) {
       co_await digest.update(bytes.subspan(digested - at));
       digested = at + *got;
     }
     at += *got;
   }
-  Result<std::vector<proto::Digester>> digesters = digest.take();
-  if (!digesters) co_return std::unexpected(digesters.error());
-  parked_.digesters = std::move(*digesters);
-  parked_.digested_bytes = size;
   co_return Result<>{};
 }
 
@@ -176,15 +175,18 @@ uint64_t UploadResource::limit_bytes() const {
 }
 
 Task<AppendEnd> UploadResource::append(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop) {
+  const Result<> caught_up = co_await catch_up(stop);
+  if (!caught_up && caught_up.error().code == io::Errc::cancelled) co_return AppendEnd::client_broke(caught_up.error());
+  if (!caught_up) co_return give_up(caught_up.error());
   if (!wishes.all_or_nothing()) co_return co_await append_with(body, nullptr, wishes, stop);
   co_return co_await append_checked(body, std::move(wishes), stop);
 }
 
 Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, AppendWishes wishes,
                                                const std::stop_token& stop) {
-  const uint64_t before = offset_bytes();
+  Covered before = covered();
   // From here on a crash leaves bytes that do not count: the catalogue knows it first.
-  parked_.cut_to = before;
+  parked_.cut_to = offset_bytes();
   const Result<> marked = co_await save();
   if (!marked) co_return give_up(marked.error());
   wishes.on_durable = nullptr;  // nothing counts before its end
@@ -192,7 +194,7 @@ Task<AppendEnd> UploadResource::append_checked(http::BodyReader& body, AppendWis
   AppendEnd end = co_await append_with(body, &checked, wishes, stop);
   if (end.kind == AppendEnd::Kind::whole) end = verify(checked, body, std::move(wishes));
   if (end.kind != AppendEnd::Kind::whole) {
-    const Result<> cut = co_await cut_back(before);
+    const Result<> cut = co_await cut_back(std::move(before));
     if (!cut) co_return give_up(cut.error());
   }
   parked_.cut_to.reset();
@@ -228,8 +230,6 @@ Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, c
 
 Task<AppendEnd> UploadResource::append_with(http::BodyReader& body, StreamDigest* checked, const AppendWishes& wishes,
                                             const std::stop_token& stop) {
-  const Result<> caught_up = co_await catch_up();
-  if (!caught_up) co_return give_up(caught_up.error());
   Result<std::unique_ptr<storage::BlobWriter>> writer =
       co_await services_.blobs.reopen(std::move(*parked_.blob), length());
   parked_.blob.reset();
@@ -287,17 +287,23 @@ AppendEnd UploadResource::give_up(const io::Error& error) {
   return AppendEnd::store_failed(error);
 }
 
-Task<Result<>> UploadResource::cut_back(uint64_t offset) {
+UploadResource::Covered UploadResource::covered() const {
+  Covered all;
+  all.checksums = parked_.blob->checksums.copy();
+  for (const proto::Digester& digester : parked_.digesters) all.digesters.push_back(digester.copy());
+  return all;
+}
+
+// As if nothing had come since `before`, which covers all bytes that count.
+Task<Result<>> UploadResource::cut_back(Covered before) {
   const storage::BlobId file{row().file.value_or(0)};
+  const uint64_t offset = before.checksums.bytes();
   const Result<> cut = co_await services_.blobs.cut(file, offset);
   if (!cut) co_return cut;
-  // What was computed covers bytes that are gone: from the last whole span on, and the digests, it is done again.
-  std::string spans = parked_.blob ? parked_.blob->checksums.whole_spans() : std::string();
-  spans.resize(std::min<std::size_t>(spans.size(), offset / storage::kChecksumSpan * storage::kChecksumBytes));
-  parked_.blob.emplace(storage::ParkedBlob{file, storage::Checksums(std::move(spans)), offset});
+  parked_.blob.emplace(storage::ParkedBlob{file, std::move(before.checksums), offset});
   parked_.offset_bytes = offset;
-  const std::vector<proto::DigestAlgorithm> algorithms = algorithms_of(parked_.digesters);
-  restart_digests(algorithms);
+  parked_.digesters = std::move(before.digesters);
+  parked_.digested_bytes = offset;
   co_return Result<>{};
 }
 

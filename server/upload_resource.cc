@@ -150,9 +150,10 @@ void UploadResource::show_offset() {
   parked_.watched->set_state(offset_bytes() > 0 ? ProgressState::paused : ProgressState::waiting);
 }
 
-Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::complete() {
+Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::complete(const std::stop_token& stop) {
   parked_.watched->set_state(ProgressState::finishing);
-  const Result<> caught_up = co_await catch_up();
+  const Result<> caught_up = co_await catch_up(stop);
+  if (!caught_up && caught_up.error().code == io::Errc::cancelled) co_return std::unexpected(errors::kBusy);
   if (!caught_up) {
     parked_.blob.reset();
     co_return std::unexpected(log_failure(services_, "an upload cannot be committed", caught_up.error()));
@@ -160,8 +161,7 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   StoredFile file;
   // Of copies: when what follows fails, the next try needs them.
   for (const proto::Digester& digester : parked_.digesters) {
-    std::optional<proto::Digester> copy = proto::Digester::restore(digester.algorithm(), digester.save());
-    if (copy) file.digests.push_back({copy->algorithm(), copy->finish()});
+    file.digests.push_back({digester.algorithm(), digester.copy().finish()});
   }
   const bool same = std::ranges::all_of(parked_.expected, [&](const proto::Digest& digest) {
     return std::ranges::find(file.digests, digest) != file.digests.end();

@@ -83,8 +83,9 @@ class UploadResource {
   // checksums: all of it or nothing. Precondition: is_open().
   io::Task<AppendEnd> append(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop);
 
-  // All bytes are there: it becomes a link (a partial one: it waits for its concatenation, and there is none).
-  io::Task<Outcome<std::optional<CreatedLink>>> complete();
+  // All bytes are there: it becomes a link (a partial one: it waits for its concatenation, and there is none). 503:
+  // `stop` came while bytes were read that no digest covered yet; nothing has changed.
+  io::Task<Outcome<std::optional<CreatedLink>>> complete(const std::stop_token& stop);
   // The link that a complete one became; nullopt: a partial one, or the link has ended.
   io::Task<std::optional<CreatedLink>> find_link();
 
@@ -94,16 +95,24 @@ class UploadResource {
   io::Task<> park();
 
  private:
+  // What is known of the bytes that count, to go back to when an append that is all or nothing fails.
+  struct Covered {
+    storage::Checksums checksums;
+    std::vector<proto::Digester> digesters;
+  };
+
   UploadResource(const Services& services, std::string id, UploadRegistry::Claim claim);
 
   io::Task<Outcome<void>> load();
   io::Task<io::Result<>> load_bytes();
-  io::Task<io::Result<>> catch_up();
+  io::Task<io::Result<>> catch_up(const std::stop_token& stop);
+  io::Task<io::Result<>> read_again(StreamDigest& digest, uint64_t& digested, const std::stop_token& stop);
   io::Task<AppendEnd> append_checked(http::BodyReader& body, AppendWishes wishes, const std::stop_token& stop);
   io::Task<AppendEnd> append_with(http::BodyReader& body, StreamDigest* checked, const AppendWishes& wishes,
                                   const std::stop_token& stop);
   io::Task<io::Result<uint64_t>> checkpoint(storage::BlobWriter& writer, const StreamDigest& digest);
-  io::Task<io::Result<>> cut_back(uint64_t offset);
+  Covered covered() const;
+  io::Task<io::Result<>> cut_back(Covered before);
   void restart_digests(const std::vector<proto::DigestAlgorithm>& algorithms);
   AppendEnd give_up(const io::Error& error);
   io::Task<io::Result<>> save();

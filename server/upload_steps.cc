@@ -35,7 +35,7 @@ Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload,
     if (!last) done.end = AppendEnd::refused(errors::kInconsistentLength);
   }
   if (last) {
-    auto completed = co_await upload.complete();
+    auto completed = co_await upload.complete(exchange.stop);
     if (completed) {
       done.complete = true;
       done.link = std::move(*completed);

@@ -30,6 +30,14 @@ Checksums::~Checksums() = default;
 Checksums::Checksums(Checksums&&) noexcept = default;
 Checksums& Checksums::operator=(Checksums&&) noexcept = default;
 
+Checksums Checksums::copy() const {
+  CHECK_THAT(state_ != nullptr);
+  Checksums same(finished_);
+  XXH3_copyState(same.state_->xxh.get(), state_->xxh.get());
+  same.in_span_ = in_span_;
+  return same;
+}
+
 void Checksums::update(Bytes bytes) {
   CHECK_THAT(state_ != nullptr);
   while (!bytes.empty()) {

@@ -26,6 +26,8 @@ class Checksums {
   void update(Bytes bytes);
   // The values of the spans that have ended: what can be kept of an unfinished file.
   const std::string& whole_spans() const { return finished_; }
+  // As they are now, to go back to when what comes next does not count after all.
+  Checksums copy() const;
   // How many bytes were added, or stood before.
   uint64_t bytes() const { return finished_.size() / kChecksumBytes * kChecksumSpan + in_span_; }
   // One value of 16 bytes (XXH128 canonical form, big endian) for each span that was begun, in order. An empty file has

@@ -47,5 +47,19 @@ TEST_CASE("each begun 64 MiB has a checksum of its own, however the bytes came")
   }
 }
 
+TEST_CASE("a copy knows nothing of what comes later, in the middle of a span too") {
+  const std::vector<std::byte> bytes = numbered(kChecksumSpan + 54'321);
+  for (const std::size_t at : {std::size_t{0}, std::size_t{777}, std::size_t{kChecksumSpan}, bytes.size() - 1}) {
+    CAPTURE(at);
+    Checksums checksums;
+    checksums.update(Bytes(bytes).first(at));
+    Checksums before = checksums.copy();
+    checksums.update(numbered(100'000));
+    CHECK(before.bytes() == at);
+    before.update(Bytes(bytes).subspan(at));
+    CHECK(before.finish() == xxh128(Bytes(bytes).first(kChecksumSpan)) + xxh128(Bytes(bytes).subspan(kChecksumSpan)));
+  }
+}
+
 }  // namespace
 }  // namespace ringdrop::storage
