@@ -168,6 +168,13 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
   if (!refused && !mismatch) refused = find_length(fields, exchange.body, offset, services.config, length);
   auto digests = proto::parse_digest_field(exchange.request.fields.joined("Content-Digest"));
   if (!refused && !digests) refused = digests.error();
+  // Also when it has only been announced: no byte of it is read.
+  const uint64_t room = upload.length().value_or(UINT64_MAX) - offset;
+  const bool addressed = fields.offset && fields.complete && !mismatch;
+  if (addressed && exchange.body.length().value_or(0) > room) {
+    const Rejection invalid = co_await invalidate(upload);
+    refused = invalid;
+  }
   if (mismatch || refused) {
     co_await upload.park();
     if (refused) co_return co_await refuse(services, exchange, *refused);

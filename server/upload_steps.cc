@@ -19,12 +19,10 @@ Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload,
   Appended done;
   done.end = co_await upload.append(exchange.body, std::move(wishes), exchange.stop);
   const bool full = upload.length() == upload.offset_bytes();
-  // "... rejecting the request once the offset exceeds the length, marking the upload resource invalid"
-  // (draft-ietf-httpbis-resumable-upload, 4.4.1).
   const bool beyond = done.end.kind == Kind::refused && done.end.why.code == errors::kSizeLimit.code;
   if (beyond && ends != UploadEnd::when_full && upload.length()) {
-    const auto failed = co_await upload.cancel(db::UploadState::failed, "size_limit_exceeded");
-    done.end = AppendEnd::refused(failed ? errors::kInconsistentLength : failed.error());
+    const proto::Rejection why = co_await invalidate(upload);
+    done.end = AppendEnd::refused(why);
   }
   bool last = false;
   if (ends == UploadEnd::when_full) {
@@ -48,6 +46,12 @@ Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload,
   co_await upload.park();
   done.expires_at_ms = upload.row().expires_at_ms;
   co_return done;
+}
+
+// "... rejecting the request once the offset exceeds the length, marking the upload resource invalid"
+Task<proto::Rejection> invalidate(UploadResource& upload) {
+  const auto failed = co_await upload.cancel(db::UploadState::failed, "size_limit_exceeded");
+  co_return failed ? errors::kInconsistentLength : failed.error();
 }
 
 Task<Result<>> answer_broken(const Services& services, const Exchange& exchange, const AppendEnd& end,

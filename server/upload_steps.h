@@ -33,6 +33,10 @@ struct Appended {
 io::Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload, UploadEnd ends,
                                    AppendWishes wishes);
 
+// Content runs past the length that is known: the upload is invalid from now on (draft-ietf-httpbis-resumable-upload,
+// 4.4.2). What the client is to hear. Suspends.
+io::Task<proto::Rejection> invalidate(UploadResource& upload);
+
 // The answer to an append that was not taken as a whole; the connection ends behind it. `fields` come on top.
 io::Task<io::Result<>> answer_broken(const Services& services, const Exchange& exchange, const AppendEnd& end,
                                      const proto::Fields& fields);

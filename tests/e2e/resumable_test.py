@@ -83,7 +83,6 @@ class Resumable(EndToEnd):
             self.assertIn(b"inconsistent_upload_length", answer.body)
         _, made = self.create(b"x" * 10, "?0", "Upload-Length: 100")
         location = made.get("Location")
-        self.assertEqual(self.append(location, 10, b"x" * 91, "?0").status, 400)
         self.assertEqual(self.append(location, 10, b"x" * 10, "?1").status, 400)
         self.assertEqual(self.append(location, 10, b"x" * 10, "?0", "Upload-Length: 99").status, 400)
         self.assertEqual(self.append(location, 10, b"x" * 90, "?1").status, 201)
