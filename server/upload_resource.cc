@@ -122,6 +122,7 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   if (inherited) {
     parked_ = std::move(*inherited);
     watch_id_ = row().watch;
+    if (has_expired()) co_return co_await expire();
     co_return Outcome<void>{};
   }
   Result<std::optional<db::Upload>> found = co_await services_.catalogue.find_upload(services_.loop, claim_.id_hash());
@@ -130,6 +131,7 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   // saved_at stays unknown: the first to give it back writes when it expires now.
   parked_.row = std::move(**found);
   watch_id_ = row().watch;
+  if (has_expired()) co_return co_await expire();
   if (!is_open()) {
     parked_.offset_bytes = parked_.row.length.value_or(0);
     co_return Outcome<void>{};
@@ -141,6 +143,18 @@ Task<UploadResource::Outcome<void>> UploadResource::load() {
   parked_.watched->set_total(length());
   show_offset();
   co_return Outcome<void>{};
+}
+
+bool UploadResource::has_expired() const {
+  return row().expires_at_ms <= services_.loop.epoch_ms();
+}
+
+// What the sweeper does with it, which has not come by yet: an unfinished one has expired, one that has ended is
+// forgotten.
+Task<UploadResource::Outcome<void>> UploadResource::expire() {
+  if (!is_open()) co_return std::unexpected(errors::kNoUpload);
+  if (!parked_.watched) parked_.watched = services_.progress.open(row().watch);
+  co_return co_await cancel(db::UploadState::expired, "expired");
 }
 
 // What watchers see between two appends.

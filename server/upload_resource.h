@@ -104,6 +104,8 @@ class UploadResource {
   UploadResource(const Services& services, std::string id, UploadRegistry::Claim claim);
 
   io::Task<Outcome<void>> load();
+  bool has_expired() const;
+  io::Task<Outcome<void>> expire();
   io::Task<io::Result<>> load_bytes();
   io::Task<io::Result<>> catch_up(const std::stop_token& stop);
   io::Task<io::Result<>> read_again(StreamDigest& digest, uint64_t& digested, const std::stop_token& stop);

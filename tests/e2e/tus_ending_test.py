@@ -38,7 +38,7 @@ class Expiration(TusCase):
                 self.assertIsNone(self.assert_tus(answer, 410).get("Upload-Offset"))
 
     def test_one_that_runs_does_not_expire(self):
-        here = self.server("--upload-expires", "1s")
+        here = self.server("--upload-expires", "2s")
         idle = self.create(here, 9)
         upload = self.create(here, 9)
         wire = self.begin(here, upload, 0, 9)
@@ -50,7 +50,7 @@ class Expiration(TusCase):
         self.assert_tus(self.ask(here, "HEAD", idle), 410)
 
     def test_after_finished_upload_ttl_ended_ones_are_unknown_and_links_stay(self):
-        here = self.server("--upload-expires", "1s", "--finished-upload-ttl", "1s")
+        here = self.server("--upload-expires", "2s", "--finished-upload-ttl", "1s")
         expired = self.create(here, 9)
         cancelled = self.create(here, 9)
         complete = self.create(here, 9)
@@ -70,6 +70,22 @@ class Expiration(TusCase):
         here.start()
         self.wait_no_file(here)
         self.assert_tus(self.ask(here, "HEAD", upload), 410)
+
+    def test_one_whose_time_is_over_is_not_woken_before_the_sweeper_comes(self):
+        here = self.server("--upload-expires", "1s", "--finished-upload-ttl", "2s")
+        uploads = [self.create(here, 9) for _ in range(3)]
+        ended = self.create(here, 0)
+        here.kill9()
+        over = time.time() + 2.5
+        wait_until(lambda: time.time() > over, "their time is over")
+        here.start()
+        for upload, method in zip(uploads, ("HEAD", "PATCH", "DELETE"), strict=True):
+            answer = self.ask(here, method, upload, OFFSET_TYPE, "Upload-Offset: 0", body=b"x" * (method == "PATCH"))
+            self.assert_tus(answer, 410)
+        self.assert_tus(self.ask(here, "HEAD", ended), 404)
+        wait_until(lambda: len(here.stored_files()) == 1, "only the link is left")
+        for upload in uploads:
+            self.assertEqual(json.loads(here.get(f"{upload}/progress").body)["reason"], "expired")
 
 
 class Termination(TusCase):
