@@ -52,7 +52,9 @@ ProgressNewsPtr make_news(std::string_view watch_id, ProgressNews news, std::str
 }
 
 ProgressFeed::Channel::~Channel() {
-  feed_.channels_.erase(watch_id_);
+  // Another one of the same id may be there by now.
+  const auto found = feed_.channels_.find(watch_id_);
+  if (found != feed_.channels_.end() && found->second.expired()) feed_.channels_.erase(found);
 }
 
 io::Task<io::Result<>> ProgressFeed::Channel::next(uint64_t seen, io::TimePoint deadline, const std::stop_token& stop) {
@@ -96,6 +98,11 @@ ProgressFeed::ProgressFeed(io::EventLoop& loop, const Config& config, ProgressHu
 std::shared_ptr<ProgressFeed::Channel> ProgressFeed::watch(std::string_view watch_id, ProgressHub::Ptr record) {
   const auto found = channels_.find(watch_id);
   std::shared_ptr<Channel> channel = found == channels_.end() ? nullptr : found->second.lock();
+  if (channel && record && channel->record_ && channel->record_ != record) {
+    // Who still watches the upload that has failed under this id hears of that; the next one is another's.
+    channel->sample(loop_.now());
+    channel.reset();
+  }
   if (!channel) {
     if (channels_.empty()) wake_.wake_all();
     channel = std::make_shared<Channel>(*this, std::string(watch_id));

@@ -29,9 +29,11 @@ void ProgressHub::forget(ProgressRecord* record) {
 }
 
 ProgressHub::Ptr ProgressHub::announce(std::string_view watch_id) {
+  Ptr there;  // lives longer than the lock: its deleter takes it
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(watch_id);
-  if (found != records_.end() && !found->second.expired()) return nullptr;
+  if (found != records_.end()) there = found->second.lock();
+  if (there && there->sample().state != ProgressState::failed) return nullptr;
   return make(watch_id);
 }
 

@@ -25,7 +25,7 @@ class ProgressHub {
   ProgressHub& operator=(const ProgressHub&) = delete;
   ~ProgressHub();
 
-  // A new one; nullptr: the id is in use.
+  // A new one; nullptr: the id is in use. That of one that has failed is free again.
   Ptr announce(std::string_view watch_id);
   // The one of that id, made when there is none.
   Ptr open(std::string_view watch_id);

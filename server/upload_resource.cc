@@ -8,6 +8,7 @@
 #include "server/http_error.h"
 #include "server/stream_digest.h"
 #include "server/upload_checkpoint.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 namespace {
@@ -22,7 +23,7 @@ constexpr uint64_t kSaveBytes = 256 * kMiB;
 
 // Who waits for an upload that cannot be made after all hears of it.
 struct Announced {
-  explicit Announced(ProgressHub::Ptr its_record) : record(std::move(its_record)) {}
+  Announced() = default;
   Announced(const Announced&) = delete;
   Announced& operator=(const Announced&) = delete;
   ~Announced() {
@@ -58,9 +59,17 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> UploadResource::create(const 
   // What cannot fit is refused before anything comes.
   const Result<> room = co_await services.blobs.check_room(creation.length.value_or(0));
   if (!room) co_return std::unexpected(rejection_for(room.error()));
-  std::string watch_id = creation.watch_id.empty() ? watch_id_of(resource->id()) : std::move(creation.watch_id);
-  Announced announced(services.progress.announce(watch_id));
-  if (!announced.record) co_return std::unexpected(errors::kWatchIdInUse);
+  Announced announced;
+  std::string watch_id = std::move(creation.watch_id);
+  if (watch_id.empty()) {
+    watch_id = watch_id_of(resource->id());
+    announced.record = services.progress.announce(watch_id);
+    if (!announced.record) co_return std::unexpected(errors::kIdInUse);  // it has ended
+  } else {
+    auto chosen = co_await announce_chosen(services, watch_id);
+    if (!chosen) co_return std::unexpected(chosen.error());
+    announced.record = std::move(*chosen);
+  }
   Result<std::unique_ptr<storage::BlobWriter>> writer = co_await services.blobs.create(std::nullopt);
   if (!writer) co_return std::unexpected(log_failure(services, "an upload cannot begin", writer.error()));
   (*writer)->make_resumable(storage::Checksums(), std::string(), 0);

@@ -6,6 +6,15 @@
 
 namespace ringdrop::server {
 
+io::Task<std::expected<ProgressHub::Ptr, proto::Rejection>> announce_chosen(const Services& services,
+                                                                            const std::string& watch_id) {
+  const auto known = co_await services.catalogue.find_watched(services.loop, watch_id);
+  if (!known) co_return std::unexpected(rejection_for(known.error()));
+  ProgressHub::Ptr record = *known ? nullptr : services.progress.announce(watch_id);
+  if (!record) co_return std::unexpected(errors::kWatchIdInUse);
+  co_return std::move(record);
+}
+
 WatchedRequest::~WatchedRequest() {
   if (!record_) return;
   record_->fail("broken_off");  // unless it has ended
@@ -15,10 +24,9 @@ WatchedRequest::~WatchedRequest() {
 io::Task<std::optional<proto::Rejection>> WatchedRequest::announce(const std::string& watch_id,
                                                                    std::optional<uint64_t> total) {
   if (watch_id.empty()) co_return std::nullopt;
-  const auto known = co_await services_.catalogue.find_watched(services_.loop, watch_id);
-  if (!known) co_return rejection_for(known.error());
-  if (!*known) record_ = services_.progress.announce(watch_id);
-  if (!record_) co_return errors::kWatchIdInUse;
+  auto chosen = co_await announce_chosen(services_, watch_id);
+  if (!chosen) co_return chosen.error();
+  record_ = std::move(*chosen);
   record_->set_total(total);
   record_->set_state(ProgressState::receiving);
   co_return std::nullopt;

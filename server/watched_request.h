@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <expected>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,11 @@
 #include "server/upload_commit.h"
 
 namespace ringdrop::server {
+
+// The record of a new upload under the name that its client has chosen. 409 watch_id_in_use: one that is known has it;
+// a plain one that has failed is not. Suspends.
+io::Task<std::expected<ProgressHub::Ptr, proto::Rejection>> announce_chosen(const Services& services,
+                                                                            const std::string& watch_id);
 
 class WatchedRequest {
  public:

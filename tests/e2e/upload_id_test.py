@@ -106,6 +106,9 @@ class UploadId(EndToEnd):
         self.assertIn(b"digest_mismatch", answer.body)
         gone = self.here.exchange(request("HEAD", f"/uploads/{ID}2", TUS), to_head=True)
         self.assertEqual(gone.status, 410)
+        again = self.here.exchange(request("PUT", "/x", f"Upload-Id: {ID}2", body=b"x"))
+        self.assertEqual(again.status, 409, again)
+        self.assertIn(b"upload_id_in_use", again.body)
 
 
 if __name__ == "__main__":

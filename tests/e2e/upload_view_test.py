@@ -87,7 +87,10 @@ class UploadView(EndToEnd):
             self.assertIn(b"watch_id_in_use", answer.body)
         self.here.kill9()
         self.here.start()
-        self.assertEqual(self.here.exchange(request("PUT", "/f", name, body=b"x")).status, 409)
+        for kind in (request("POST", "/uploads", TUS, "Upload-Length: 1", name), request("PUT", "/f", name, body=b"x")):
+            answer = self.here.exchange(kind)
+            self.assertEqual(answer.status, 409, answer)
+            self.assertIn(b"watch_id_in_use", answer.body)
         self.assertEqual(self.view(upload)[0]["watch"], "this-one-is-in-use-already")
         for bad in ("short", "x" * 65, "with spaces in it, and a comma"):
             answer = self.here.exchange(request("PUT", "/f", f"Watch-Id: {bad}", body=b"x"))

@@ -215,6 +215,11 @@ class Broken(WatchCase):
             self.assert_ends(watchers, "failed", "broken_off")
             self.assertEqual(self.snapshot(here)["reason"], "broken_off")
             self.assert_ends(self.both(here), "failed", "broken_off")
+            # Nothing is left of it: the same command may be given again at once.
+            again = here.exchange(request("PUT", "/f", NAMED, body=b"again"))
+            self.assertEqual(again.status, 201, again)
+            self.assertEqual(self.snapshot(here)["url"], again.get("Location"))
+            self.assertEqual(here.exchange(request("PUT", "/f", NAMED, body=b"x")).status, 409)
             here = self.server()
 
     def test_each_reason_of_a_plain_upload(self):
