@@ -68,10 +68,12 @@ Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) 
   co_return co_await exchange.response.send(head, text);
 }
 
-// The method that X-HTTP-Method-Override names instead of POST (tus 1.0.0); where PATCH and DELETE do not come through.
+// The method that X-HTTP-Method-Override names instead of POST, where PATCH and DELETE do not come through: in
+// tus 1.0.0 alone.
 proto::Method overridden(const proto::RequestHead& request) {
   const std::string_view name = request.fields.find("X-HTTP-Method-Override").value_or("");
-  if (request.method != proto::Method::post) return request.method;
+  const bool tus = request.fields.count("Tus-Resumable") > 0;
+  if (!tus || request.method != proto::Method::post) return request.method;
   if (name == "PATCH") return proto::Method::patch;
   if (name == "DELETE") return proto::Method::delete_;
   if (name == "HEAD") return proto::Method::head;

@@ -189,6 +189,9 @@ class CoreProtocol(TusCase):
         self.assertNotEqual(ask("PATCH", OFFSET_TYPE, "Upload-Offset: 30", body=b"x", tus=()).status, 204)
         self.assert_tus(ask("PATCH", OFFSET_TYPE, "Upload-Offset: 1", body=b"x"), 409)
         self.assert_unchanged(30)
+        for method in ("DELETE", "HEAD", "PATCH"):
+            self.assertEqual(ask(method, tus=()).status, 405, "it is of tus alone")
+        self.assert_unchanged(30)
         self.assert_tus(ask("DELETE"), 204)
         self.assert_tus(self.ask(self.here, "HEAD", self.upload), 410)
 
