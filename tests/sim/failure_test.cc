@@ -13,24 +13,6 @@
 namespace ringdrop::sim {
 namespace {
 
-bool touches_disk(io::Op op) {
-  switch (op) {
-    case io::Op::open:
-    case io::Op::read:
-    case io::Op::write:
-    case io::Op::sync_data:
-    case io::Op::sync_all:
-    case io::Op::allocate:
-    case io::Op::truncate:
-    case io::Op::stat:
-    case io::Op::make_directory:
-    case io::Op::unlink:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Uploads and downloads once while disk operation number `n` fails; whether it was reached.
 bool upload_with_failure(uint64_t n, int error) {
   SimDisk disk(256 * kMiB);

@@ -13,6 +13,8 @@
 namespace ringdrop::sim {
 namespace {
 
+constexpr uint64_t kToTheEnd = 1'000'000;
+
 // Lives one after the other on one disk; a dead one is never destroyed, so all of it runs in a process of its own.
 class Lives {
  public:
@@ -23,6 +25,12 @@ class Lives {
     life_ = new Life(seed_++, disk_, known_, boot_ms_);
     if (life_->start()) life_->check_all(false);
     return *life_;
+  }
+  // The next start, and an upload that is created in it.
+  Life& create(KnownUpload& upload, const Creation& how) {
+    Life& life = next();
+    run(life.create(upload, how), kToTheEnd);
+    return life;
   }
   // Steps until `task` is done, or `steps` of them.
   void run(io::Task<> task, uint64_t steps) {
@@ -59,7 +67,11 @@ class Lives {
   Life* life_ = nullptr;
 };
 
-constexpr uint64_t kToTheEnd = 1'000'000;
+Creation with_body(std::size_t bytes) {
+  Creation creation;
+  creation.body_bytes = bytes;
+  return creation;
+}
 
 Append piece(uint64_t bytes) {
   Append append;
@@ -71,11 +83,9 @@ Append piece(uint64_t bytes) {
 int cut_in_append_at_odd_offset(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(200'000);
-  Life& first = lives.next();
-  Creation creation;
+  Creation creation = with_body(1 + lives.random().below(9'000));
   creation.digest = seed % 2 == 0;
-  creation.body_bytes = 1 + lives.random().below(9'000);
-  lives.run(first.create(upload, creation), kToTheEnd);
+  Life& first = lives.create(upload, creation);
   lives.run(first.append(upload, piece(lives.random().between(1, 150'000))), lives.random().below(600));
   lives.cut_power();
   return lives.finish();
@@ -85,8 +95,7 @@ int cut_in_append_at_odd_offset(uint64_t seed) {
 int cut_between_odd_pieces(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(30'000);
-  Life& first = lives.next();
-  lives.run(first.create(upload, Creation()), kToTheEnd);
+  Life& first = lives.create(upload, Creation());
   for (int i = 0; i < 8; ++i) {
     lives.run(first.append(upload, piece(lives.random().between(1, 3'000))),
               i == 7 ? lives.random().below(300) : kToTheEnd);
@@ -99,8 +108,7 @@ int cut_between_odd_pieces(uint64_t seed) {
 int cut_in_checked_append_and_again(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(100'000);
-  Life& first = lives.next();
-  lives.run(first.create(upload, Creation()), kToTheEnd);
+  Life& first = lives.create(upload, Creation());
   Append checked = piece(40'000);
   checked.checked = true;
   lives.run(first.append(upload, checked), lives.random().below(600));
@@ -115,10 +123,7 @@ int cut_in_checked_append_and_again(uint64_t seed) {
 int used_late_and_cut_twice(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(20'000);
-  Life& first = lives.next();
-  Creation creation;
-  creation.body_bytes = 5'000;
-  lives.run(first.create(upload, creation), kToTheEnd);
+  lives.create(upload, with_body(5'000));
   lives.cut_power(std::chrono::seconds(100));
   Life& second = lives.next();
   lives.run(second.append(upload, piece(3'000)), kToTheEnd);
@@ -130,10 +135,7 @@ int used_late_and_cut_twice(uint64_t seed) {
 int cut_in_cancellation(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(50'000);
-  Life& first = lives.next();
-  Creation creation;
-  creation.body_bytes = 20'000;
-  lives.run(first.create(upload, creation), kToTheEnd);
+  Life& first = lives.create(upload, with_body(20'000));
   lives.run(first.cancel(upload, seed % 2 == 0), lives.random().below(300));
   lives.cut_power();
   return lives.finish();
@@ -143,12 +145,10 @@ int cut_in_cancellation(uint64_t seed) {
 int cut_in_completion(uint64_t seed) {
   Lives lives(seed);
   KnownUpload& upload = lives.upload(12'345);
-  Life& first = lives.next();
-  Creation creation;
+  Creation creation = with_body(10'000);
   creation.tus = seed % 2 == 0;
-  creation.body_bytes = 10'000;
   creation.digest = true;
-  lives.run(first.create(upload, creation), kToTheEnd);
+  Life& first = lives.create(upload, creation);
   Append last = piece(2'345);
   last.tus = seed % 3 == 0;
   lives.run(first.append(upload, last), lives.random().below(400));

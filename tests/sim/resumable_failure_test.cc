@@ -95,26 +95,6 @@ io::Task<> cancelled(Life& life, KnownUpload& upload) {
 constexpr Scenario kScenarios[] = {tus_in_pieces, ietf_that_breaks, checksums, cancelled};
 constexpr std::size_t kSize = 90'000;
 
-bool touches_disk(io::Op op) {
-  switch (op) {
-    case io::Op::open:
-    case io::Op::read:
-    case io::Op::write:
-    case io::Op::sync_data:
-    case io::Op::sync_all:
-    case io::Op::allocate:
-    case io::Op::truncate:
-    case io::Op::stat:
-    case io::Op::make_directory:
-    case io::Op::unlink:
-    case io::Op::list_directory:
-    case io::Op::file_system:
-      return true;
-    default:
-      return false;
-  }
-}
-
 void check_answers(const Known& known, bool failed) {
   // 409: an append where the upload does not stand, since the client did not hear of the one before.
   const std::set<int> proper = {200, 201, 204, 400, 404, 409, 410, 460, 500, 503, 507};

@@ -49,6 +49,26 @@ void SimLane::run_some(Random& chance) {
   for (const Queued& item : taken) item.ring->complete_from_thread(*item.job, 0);
 }
 
+bool touches_disk(io::Op op) {
+  switch (op) {
+    case io::Op::open:
+    case io::Op::read:
+    case io::Op::write:
+    case io::Op::sync_data:
+    case io::Op::sync_all:
+    case io::Op::allocate:
+    case io::Op::truncate:
+    case io::Op::stat:
+    case io::Op::make_directory:
+    case io::Op::unlink:
+    case io::Op::list_directory:
+    case io::Op::file_system:
+      return true;
+    default:
+      return false;
+  }
+}
+
 World::World(uint64_t seed, SimDisk& disk, io::EpochMs boot_ms) : chance_(seed), disk_(disk), boot_ms_(boot_ms) {}
 
 World::~World() = default;

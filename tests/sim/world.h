@@ -47,6 +47,9 @@ class SimLane final : public io::Lane {
 // The wall clock at the beginning of the first life.
 inline constexpr io::EpochMs kFirstBootMs = 1'800'000'000'000;
 
+// What a fault of the disk can hit: for "the Nth operation fails".
+bool touches_disk(io::Op op);
+
 class World {
  public:
   // The disk outlives the world: a crash is disk.crash() and a new world over it, while the old one, with all
