@@ -17,9 +17,10 @@ import termios
 import threading
 import unicodedata
 
+from authority import Authority
 from harness import KIB, MIB, PATIENCE, EndToEnd, main, make_file, programs, request, sha256_of, wait_until
-from holding_relay import Authority, Relay
 from proxy_test import Proxy
+from relay import Relay, random_cuts
 
 PROTOCOLS = ("ietf", "tus")
 
@@ -29,8 +30,8 @@ class UploadClient(EndToEnd):
         super().setUp()
         self.state = self.directory / "state"
 
-    def relay(self, target, tls=None):
-        relay = Relay(target, tls)
+    def relay(self, server, cuts=(), tls=None):
+        relay = Relay(lambda: server.address, cuts, tls=tls)
         self.addCleanup(relay.close)
         return relay
 
@@ -47,6 +48,14 @@ class UploadClient(EndToEnd):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords)
         self.addCleanup(self._end, process)
         return process
+
+    def held(self, server, file, size, *options):
+        """A client whose upload stands still with so many bytes on the server, and the relay that holds it."""
+        relay = self.relay(server)
+        relay.hold_after(size)
+        process = self.spawn(*options, file, f"http://{relay.authority}/")
+        wait_until(relay.holds, f"{size} bytes are on the server")
+        return relay, process
 
     @staticmethod
     def _end(process):
@@ -132,7 +141,7 @@ class Plain(UploadClient):
                                    r"ringdrop: 1 of 3 files are not uploaded\n$")
 
     def test_what_cannot_be_uploaded_is_told_before_anything_is_sent(self):
-        relay = self.relay(self.server().address)
+        relay = self.relay(self.server())
         file = make_file(self.directory / "f", 1000)
         (self.directory / "sub").mkdir()
         os.mkfifo(self.directory / "fifo")
@@ -183,51 +192,43 @@ class Broken(UploadClient):
         for protocol in PROTOCOLS:
             seed = random.randrange(1 << 30)
             print(f"seed {seed}", end=" ", flush=True)
-            relay = self.relay(server.address)
-            relay.cut(seed, 8 * MIB)
+            relay = self.relay(server, random_cuts(seed, 8 * MIB))
             [link], said = self.upload("--protocol", protocol, file, f"http://{relay.authority}/", code=0)
             self.assert_same(f"{server.url}/{link.split('/', 3)[3]}", file)
-            self.assertGreater(relay.cuts, 1)
+            self.assertGreater(len(relay.cut_at), 1)
             self.assertIn("trying again", said)
             # What arrived was not sent again: at most what was on its way in buffers at each cut.
-            self.assertLess(relay.upward, self.SIZE + relay.cuts * 8 * MIB)
+            self.assertLess(relay.relayed, self.SIZE + len(relay.cut_at) * 8 * MIB)
 
     def test_a_client_that_was_killed_goes_on_where_it_was(self):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE)
         for protocol in PROTOCOLS:
-            relay = self.relay(server.address)
-            relay.hold_after(16 * MIB)
-            url = f"http://{relay.authority}/"
-            process = self.spawn("--protocol", protocol, file, url)
-            wait_until(relay.holds, "16 MiB are on the server")
+            relay, process = self.held(server, file, 16 * MIB, "--protocol", protocol)
             process.kill()
             process.wait()
             relay.break_all()
             [state] = self.saved()
             self.assertEqual((state.stat().st_mode & 0o777, state.parent.stat().st_mode & 0o777), (0o600, 0o700))
             relay.release()
-            before = relay.upward
-            [link], _ = self.upload(file, url)  # the protocol is remembered, too
+            before = relay.relayed
+            [link], _ = self.upload(file, f"http://{relay.authority}/")  # the protocol is remembered, too
             self.assert_same(f"{server.url}/{link.split('/', 3)[3]}", file)
-            self.assertLess(relay.upward - before, self.SIZE - 8 * MIB)
+            self.assertLess(relay.relayed - before, self.SIZE - 8 * MIB)
             self.assertEqual(self.saved(), [])
 
     def test_an_interrupted_client_says_how_to_go_on(self):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE)
-        relay = self.relay(server.address)
-        relay.hold_after(12 * MIB)
-        process = self.spawn(file, f"http://{relay.authority}/")
-        wait_until(relay.holds, "12 MiB are on the server")
+        relay, process = self.held(server, file, 12 * MIB)
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, out), (130, b""), said)
         self.assertIn(b"the same command goes on", said)
         relay.release()
-        before = relay.upward
+        before = relay.relayed
         [link], _ = self.upload(file, f"http://{relay.authority}/")
-        self.assertLess(relay.upward - before, self.SIZE - 4 * MIB)
+        self.assertLess(relay.relayed - before, self.SIZE - 4 * MIB)
         self.assert_same(f"{server.url}/{link.split('/', 3)[3]}", file)
 
     def test_an_interrupted_wait_ends_at_once(self):
@@ -243,16 +244,12 @@ class Broken(UploadClient):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE)
         for protocol in PROTOCOLS:
-            relay = self.relay(server.address)
-            relay.hold_after(16 * MIB)
-            process = self.spawn("--protocol", protocol, file, f"http://{relay.authority}/")
-            wait_until(relay.holds, "16 MiB are on the server")
+            relay, process = self.held(server, file, 16 * MIB, "--protocol", protocol)
             server.kill9()
             relay.break_all()
             self.assertIn(b"trying again in", process.stderr.readline())
             relay.release()
             server.start()
-            relay.target = server.address
             out, said = process.communicate(timeout=2 * PATIENCE)
             self.assertEqual(process.returncode, 0, said)
             self.assert_same(f"{server.url}/{out.decode().strip().split('/', 3)[3]}", file)
@@ -261,10 +258,7 @@ class Broken(UploadClient):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE)
         for protocol in PROTOCOLS:
-            relay = self.relay(server.address)
-            relay.hold_after(12 * MIB)
-            process = self.spawn("--protocol", protocol, file, f"http://{relay.authority}/")
-            wait_until(relay.holds, "12 MiB are on the server")
+            relay, process = self.held(server, file, 12 * MIB, "--protocol", protocol)
             process.kill()
             process.wait()
             relay.break_all()
@@ -279,10 +273,7 @@ class Broken(UploadClient):
     def test_a_file_that_has_changed_between_two_runs_is_another_one(self):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE, seed=1)
-        relay = self.relay(server.address)
-        relay.hold_after(12 * MIB)
-        process = self.spawn(file, f"http://{relay.authority}/")
-        wait_until(relay.holds, "12 MiB are on the server")
+        relay, process = self.held(server, file, 12 * MIB)
         process.kill()
         process.wait()
         relay.break_all()
@@ -296,10 +287,7 @@ class Broken(UploadClient):
         for protocol in PROTOCOLS:
             for change in ("grow", "shrink", "rewrite"):
                 file = make_file(self.directory / "f", self.SIZE)
-                relay = self.relay(server.address)
-                relay.hold_after(2 * MIB)
-                process = self.spawn("--protocol", protocol, file, f"http://{relay.authority}/")
-                wait_until(relay.holds, "some of it is on its way")
+                relay, process = self.held(server, file, 2 * MIB, "--protocol", protocol)
                 with open(file, "r+b") as handle:
                     if change == "grow":
                         handle.seek(0, os.SEEK_END)
@@ -318,10 +306,7 @@ class Broken(UploadClient):
     def test_a_refusal_in_the_middle_is_heard(self):
         server = self.server()
         file = make_file(self.directory / "f", self.SIZE)
-        relay = self.relay(server.address)
-        relay.hold_after(8 * MIB)
-        process = self.spawn("--protocol", "tus", file, f"http://{relay.authority}/")
-        wait_until(relay.holds, "8 MiB are on the server")
+        relay, process = self.held(server, file, 8 * MIB, "--protocol", "tus")
         [state] = self.saved()
         location = json.loads(state.read_text("utf-8"))["location"]
         # Whoever cancels it ends the request that runs: the client learns it, and begins anew.
@@ -343,7 +328,7 @@ class Secured(UploadClient):
         self.file = make_file(self.directory / "f", 9 * MIB + 1)
 
     def test_a_certificate_that_is_trusted_and_for_the_host_carries_the_upload(self):
-        relay = self.relay(self.here.address, self.authority.context("DNS:localhost,IP:127.0.0.1"))
+        relay = self.relay(self.here, tls=self.authority.context("DNS:localhost,IP:127.0.0.1"))
         for host in ("localhost", "127.0.0.1"):
             for protocol in PROTOCOLS:
                 [link], said = self.upload("--cacert", self.authority.certificate, "--protocol", protocol, self.file,
@@ -352,7 +337,7 @@ class Secured(UploadClient):
                 self.assert_same(f"{self.here.url}/{link.split('/', 3)[3]}", self.file)
 
     def test_whom_nobody_vouches_for_gets_nothing(self):
-        relay = self.relay(self.here.address, self.authority.context("DNS:localhost,IP:127.0.0.1"))
+        relay = self.relay(self.here, tls=self.authority.context("DNS:localhost,IP:127.0.0.1"))
         _, said = self.upload(self.file, f"https://localhost:{relay.port}/", code=1)
         self.assertIn("the server's certificate cannot be trusted: ", said)
         other = self.directory / "other"
@@ -360,16 +345,16 @@ class Secured(UploadClient):
         _, said = self.upload("--cacert", Authority(other).certificate, self.file, f"https://localhost:{relay.port}/",
                               code=1)
         self.assertIn("the server's certificate cannot be trusted: ", said)
-        self.assertEqual(relay.upward, 0)
+        self.assertEqual(relay.relayed, 0)
 
     def test_a_certificate_for_another_host_is_refused(self):
         for names, host in (("DNS:example.test", "localhost"), ("DNS:localhost", "127.0.0.1"),
                             ("IP:127.0.0.2", "127.0.0.1"), ("DNS:*", "localhost")):
-            relay = self.relay(self.here.address, self.authority.context(names))
+            relay = self.relay(self.here, tls=self.authority.context(names))
             _, said = self.upload("--cacert", self.authority.certificate, self.file, f"https://{host}:{relay.port}/",
                                   code=1)
             self.assertIn(f"the server's certificate is not for {host}", said)
-            self.assertEqual(relay.upward, 0)
+            self.assertEqual(relay.relayed, 0)
 
     def test_a_file_without_certificates_is_told(self):
         for bad in (self.directory / "none", self.file):
@@ -384,8 +369,7 @@ class Secured(UploadClient):
     def test_cut_connections_delay_it_alone(self):
         seed = random.randrange(1 << 30)
         print(f"seed {seed}", end=" ", flush=True)
-        relay = self.relay(self.here.address, self.authority.context("DNS:localhost,IP:127.0.0.1"))
-        relay.cut(seed, 3 * MIB)
+        relay = self.relay(self.here, random_cuts(seed, 3 * MIB), self.authority.context("DNS:localhost,IP:127.0.0.1"))
         [link], _ = self.upload("--cacert", self.authority.certificate, self.file, f"https://localhost:{relay.port}/")
         self.assert_same(f"{self.here.url}/{link.split('/', 3)[3]}", self.file)
 
@@ -456,7 +440,7 @@ class OnTerminal(UploadClient):
 
     def test_the_bar_moves_fits_and_leaves_a_clean_line(self):
         server = self.server()
-        relay = self.relay(server.address)
+        relay = self.relay(server)
         file = make_file(self.directory / "映画 film.mkv", 60 * MIB)
         relay.hold_after(10 * MIB)
 
@@ -478,8 +462,7 @@ class OnTerminal(UploadClient):
 
     def test_a_retry_is_a_line_above_the_bar(self):
         server = self.server()
-        relay = self.relay(server.address)
-        relay.cut(7, 4 * MIB)
+        relay = self.relay(server, random_cuts(7, 4 * MIB))
         file = make_file(self.directory / "f", 12 * MIB)
 
         def let_go(text):
