@@ -69,8 +69,10 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
     services.loop.log().error(fmt::format("an unfinished upload cannot be read: {}", io::describe(record.error())));
     co_return co_await send_rejection(rejection_for(record.error()), exchange);
   }
+  // Of one that has ended the row has the last word: its link may have been deleted since.
+  const bool open = (*row)->state == db::UploadState::open;
   Progress progress = progress_of(**row);
-  if (*record) progress = (*record)->sample();
+  if (*record && open) progress = (*record)->sample();
   const bool complete = progress.state == ProgressState::complete;
 
   proto::UploadView view;
@@ -81,7 +83,7 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   view.bytes_total = progress.bytes_total;
   view.started_at_ms = (*row)->created_at_ms;
   if (!progress.token.empty()) view.url = link_url(exchange.base_url, progress.token, progress.name);
-  const uint64_t offset = *record && !complete ? (*record)->durable() : progress.bytes_stored;
+  const uint64_t offset = *record && open && !complete ? (*record)->durable() : progress.bytes_stored;
 
   proto::ResponseHead head;
   head.fields = resumable_state_fields(services, offset, complete, (*row)->expires_at_ms);

@@ -75,6 +75,13 @@ class UploadView(EndToEnd):
             seen["url"] = re.sub(r":\d+/", ":0/", seen.get("url", ""))
             self.assertEqual(now, seen)
 
+    def test_a_complete_one_whose_link_was_deleted_is_cancelled(self):
+        whole = self.create("Upload-Length: 0")
+        self.assertEqual(self.view(whole)[0]["state"], "complete")
+        self.here.exchange(request("DELETE", whole, TUS))
+        seen, answer = self.view(whole)
+        self.assertEqual((seen["state"], seen.get("url"), answer.get("Upload-Link")), ("cancelled", None, None))
+
     def test_one_that_nobody_knows_is_not_found(self):
         self.assertEqual(self.here.get("/uploads/" + "0" * 22).status, 404)
 
