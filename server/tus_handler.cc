@@ -137,6 +137,7 @@ Task<Result<>> create_final(const Services& services, const Exchange& exchange, 
   head.status = 201;
   head.fields = state_fields(exchange, made->length_bytes, made->expires_at_ms, made->link);
   head.fields.add("Location", location_of(services, made->id));
+  head.fields.add("Upload-Watch", watch_url(exchange, made->watch_id));
   co_return co_await exchange.response.send(head, {});
 }
 

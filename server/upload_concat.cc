@@ -9,6 +9,7 @@
 #include "server/http_error.h"
 #include "server/upload_answer.h"
 #include "server/upload_checkpoint.h"
+#include "server/watched_request.h"
 
 namespace ringdrop::server {
 namespace {
@@ -101,7 +102,7 @@ db::Upload row_of(const Services& services, Concatenation wanted, const Concaten
   row.concat = std::move(wanted.concat);
   row.options = format_options(wanted.options);
   row.token = made.link.link.token;
-  row.watch = watch_id_of(made.id);
+  row.watch = wanted.options.watch_id.empty() ? watch_id_of(made.id) : wanted.options.watch_id;
   return row;
 }
 
@@ -112,8 +113,12 @@ Task<UploadResource::Outcome<Concatenated>> make_final(const Services& services,
     if (part->offset_bytes() > services.config.max_upload_bytes - length) co_return std::unexpected(errors::kSizeLimit);
     length += part->offset_bytes();
   }
+  WatchedRequest watched(services);
+  const std::optional<Rejection> in_use = co_await watched.announce(wanted.options.watch_id, length);
+  if (in_use) co_return std::unexpected(*in_use);
   Concatenated made;
-  made.id = make_upload_id(services.loop.ring());
+  made.id = wanted.options.upload_id;
+  if (made.id.empty()) made.id = make_upload_id(services.loop.ring());
   made.length_bytes = length;
   made.expires_at_ms = services.loop.epoch_ms() + services.config.finished_upload_ttl.count();
   StoredFile file = join(parts, std::move(wanted.meta));
@@ -127,12 +132,16 @@ Task<UploadResource::Outcome<Concatenated>> make_final(const Services& services,
     change.ends.push_back({std::move(row), db::FileFate::moved});
   }
   change.inserts.push_back(row_of(services, std::move(wanted), made));
+  made.watch_id = change.inserts.back().watch;
   change.links.push_back(made.link.link);
   const Result<> done = co_await services.catalogue.end_uploads(services.loop, change);
+  if (!done && done.error().code == io::Errc::exists) co_return std::unexpected(errors::kIdInUse);
   if (!done) {
     services.loop.log().error(fmt::format("uploads cannot be concatenated: {}", io::describe(done.error())));
     co_return std::unexpected(rejection_for(done.error()));
   }
+  if (watched.counter()) watched.counter()->store(length);
+  watched.complete({made.link});
   co_return std::move(made);
 }
 

@@ -25,6 +25,7 @@ struct Concatenation {
 
 struct Concatenated {
   std::string id;  // of the final upload
+  std::string watch_id;
   CreatedLink link;
   uint64_t length_bytes = 0;
   io::EpochMs expires_at_ms = 0;  // when the final upload (not its link) is forgotten
@@ -32,7 +33,8 @@ struct Concatenated {
 
 // Takes the parts over from the requests that have them, and makes the link of them: durable. `cut` ends this request
 // when it is superseded at a part. 400: one is no partial upload; 404, 410: it is not known (any more); 409: not
-// complete; 413: together they are too large; 503: one could not be had in time. Then nothing has changed. Suspends.
+// complete, or a chosen id is in use; 413: together they are too large; 503: one could not be had in time. Then nothing
+// has changed. Suspends.
 io::Task<UploadResource::Outcome<Concatenated>> concatenate(const Services& services, Concatenation wanted,
                                                             std::stop_source cut);
 

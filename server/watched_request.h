@@ -1,5 +1,5 @@
-// The progress of a request whose upload has no id, for who knows its Watch-Id. The upload lives and ends with the
-// request: what has not come to an end by then has broken off.
+// The progress of an upload that lives and ends with its request, for who knows its Watch-Id: a plain one, a
+// concatenation. What has not come to an end by then has broken off.
 #pragma once
 
 #include <atomic>

@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import random
 
@@ -49,6 +50,18 @@ class Tus(EndToEnd):
 
 
 class Concatenation(Tus):
+    def test_the_whole_has_the_ids_that_its_client_has_chosen(self):
+        named = ["Upload-Id: the-whole-of-these-two-parts", "Watch-Id: watch-the-whole-of-both-parts"]
+        answer = self.final([self.part(b"01"), self.part(b"23")], *named)
+        self.assertEqual(answer.get("Location"), "/uploads/the-whole-of-these-two-parts")
+        self.assertTrue(answer.get("Upload-Watch").endswith("/watch/watch-the-whole-of-both-parts"), answer)
+        seen = json.loads(self.here.get("/watch/watch-the-whole-of-both-parts").body)
+        self.assertEqual((seen["state"], seen["url"], seen["bytes_stored"]), ("complete", answer.get("Upload-Link"), 4))
+        again = [self.part(b"45"), self.part(b"67")]
+        self.assert_refused(self.final(again, named[0], status=409), 409, "upload_id_in_use")
+        self.assert_refused(self.final(again, named[1], status=409), 409, "watch_id_in_use")
+        self.assertEqual(self.here.get(path_in(self.final(again).get("Upload-Link"))).body, b"4567")
+
     def test_parts_become_one_file_in_the_order_of_the_list(self):
         cuts = [0, 5, 5, MIB, 2 * MIB + 1, len(BODY)]
         parts = [(begin, self.part(BODY[begin:end])) for begin, end in zip(cuts, cuts[1:])]
