@@ -13,7 +13,7 @@ WebsocketSession::WebsocketSession(ResponseWriter& response, uint64_t most_messa
       limits_(response.limits()),
       stop_(stop),
       most_message_bytes_(most_message_bytes),
-      sent_(inbound_.loop()) {}
+      turn_(inbound_.loop()) {}
 
 proto::WebsocketCodec& WebsocketSession::codec() {
   if (!codec_) codec_.emplace(proto::WebsocketCodec::Role::server, most_message_bytes_);
@@ -49,24 +49,44 @@ Task<Result<>> WebsocketSession::send_close(uint16_t code) {
   co_return co_await flush();
 }
 
-Task<Result<>> WebsocketSession::flush() {
-  const std::string frames = codec().output();
-  co_return co_await send_frames(frames);
+// Frames of the two tasks do not mix: one waits for the other, and whoever waits is next, or one who talks all the time
+// would keep the other from answering. What is to be sent is looked up when it is its turn: nothing goes out behind a
+// close (RFC 6455 5.5.1).
+Task<> WebsocketSession::take_turn() {
+  if (sending_) static_cast<void>(co_await turn_.wait());  // it is handed over
+  sending_ = true;
 }
 
-// Frames of the two tasks do not mix: one waits for the other.
+void WebsocketSession::end_turn() {
+  sending_ = turn_.size() > 0;
+  turn_.wake_one();
+}
+
+Task<Result<>> WebsocketSession::flush() {
+  co_await take_turn();
+  const std::string frames = codec().output();
+  const Result<> sent = co_await send_now(frames);
+  end_turn();
+  co_return sent;
+}
+
 Task<Result<>> WebsocketSession::send_frames(std::string_view frames) {
+  co_await take_turn();
+  const bool ended = codec_ && codec_->output_ended();
+  Result<> sent = ended ? io::fail(Errc::closed, "send") : Result<>{};
+  if (!ended) sent = co_await send_now(frames);
+  end_turn();
+  co_return sent;
+}
+
+Task<Result<>> WebsocketSession::send_now(std::string_view frames) {
   if (frames.empty()) co_return Result<>{};
-  while (sending_) static_cast<void>(co_await sent_.wait());
   if (broken_) co_return io::fail(Errc::closed, "send");
-  sending_ = true;
   const io::TimePoint deadline = inbound_.loop().now() + limits_.stall_timeout;
   const Result<std::size_t> sent = co_await inbound_.socket().send_all(as_bytes(frames), Bytes{}, deadline, stop_);
-  sending_ = false;
   broken_ = !sent || *sent < frames.size();
-  sent_.wake_all();
   if (!sent) co_return std::unexpected(sent.error());
-  if (*sent < frames.size()) co_return io::fail(stop_.stop_requested() ? Errc::cancelled : Errc::timed_out, "send");
+  if (broken_) co_return io::fail(stop_.stop_requested() ? Errc::cancelled : Errc::timed_out, "send");
   co_return Result<>{};
 }
 

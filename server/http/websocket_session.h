@@ -30,7 +30,8 @@ class WebsocketSession {
   // One message, sent as a whole. closed, timed_out (the peer does not read: the connection is of no use any more),
   // cancelled.
   io::Task<io::Result<>> send(std::string_view payload, bool text);
-  // Bytes that are frames already: one message for many peers is framed once (WebsocketCodec, role of a server).
+  // Bytes that are frames already: one message for many peers is framed once (WebsocketCodec, role of a server). closed
+  // also when a close frame has been sent.
   io::Task<io::Result<>> send_frames(std::string_view frames);
   io::Task<io::Result<>> send_ping();
   // Nothing can be sent afterwards; receive() fails with `closed` once the peer has closed in turn.
@@ -38,7 +39,10 @@ class WebsocketSession {
 
  private:
   proto::WebsocketCodec& codec();
+  io::Task<> take_turn();
+  void end_turn();
   io::Task<io::Result<>> flush();
+  io::Task<io::Result<>> send_now(std::string_view frames);  // by whose turn it is
 
   Inbound& inbound_;
   const HttpLimits& limits_;
@@ -48,7 +52,7 @@ class WebsocketSession {
   std::optional<proto::WebsocketCodec> codec_;
   bool sending_ = false;
   bool broken_ = false;  // a send was cut: nothing may follow it
-  io::WaitList sent_;
+  io::WaitList turn_;
 };
 
 }  // namespace ringdrop::http

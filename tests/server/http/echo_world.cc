@@ -6,11 +6,38 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/http/websocket_session.h"
 
 namespace ringdrop::http {
+namespace {
+
+io::Task<> listen_to(WebsocketSession& session) {
+  std::vector<proto::WebsocketMessage> ignored;
+  for (io::Result<> heard; heard;) heard = co_await session.receive(ignored, io::kNever);
+}
+
+// Talks until it cannot, and listens beside it.
+io::Task<io::Result<>> chatter(io::EventLoop& loop, ResponseWriter& response, std::stop_source cut) {
+  proto::ResponseHead head;
+  head.status = 101;
+  io::Result<> said = co_await response.switch_protocols(head);
+  const std::stop_token stop = cut.get_token();
+  WebsocketSession session(response, kKiB, stop);
+  io::TaskScope listening(loop);
+  listening.spawn(listen_to(session));
+  proto::WebsocketCodec codec(proto::WebsocketCodec::Role::server, 0);
+  codec.send(std::string(1000, 'x'), true);
+  const std::string frame = codec.output();
+  while (said) said = co_await session.send_frames(frame);
+  co_await listening.join();
+  co_return io::Result<>{};
+}
+
+}  // namespace
 
 io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, const io::Address&, BodyReader& body,
-                                           ResponseWriter& response, std::stop_source) {
+                                           ResponseWriter& response, std::stop_source cut) {
+  if (request.path == "/chatter") co_return co_await chatter(response.inbound().loop(), response, std::move(cut));
   std::string text = request.method_text + " " + request.path + "\n";
   std::array<std::byte, 1000> piece;
   while (!body.complete() && request.path != "/ignore") {
