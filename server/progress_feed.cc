@@ -1,6 +1,7 @@
 #include "server/progress_feed.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,7 @@ std::optional<double> eta_of(const ProgressNews& news) {
 
 // Text for display: a few digits are enough.
 double rounded(double value, double step) {
-  return static_cast<double>(static_cast<int64_t>(value / step)) * step;
+  return std::floor(value / step) * step;
 }
 
 // A frame without a mask, as every server sends it.
@@ -80,14 +81,24 @@ void ProgressFeed::Channel::sample(io::TimePoint now) {
   }
   sampled_at_ = now;
   sampled_bytes_ = progress.bytes_stored;
-  if (newest_->version == 0 || progress != newest_->progress) publish(std::move(progress));
+  if (newest_->version == 0 || progress != newest_->progress || has_slowed_down()) publish(std::move(progress));
+}
+
+std::optional<double> ProgressFeed::Channel::rate() const {
+  if (rate_weights_ <= 0) return std::nullopt;
+  return rate_sum_ / rate_weights_;
+}
+
+bool ProgressFeed::Channel::has_slowed_down() const {
+  const std::optional<double> told = newest_->rate;
+  return told && *told >= 1 && rate().value_or(0) < *told / 2;
 }
 
 void ProgressFeed::Channel::publish(Progress progress) {
   ProgressNews news;
   news.version = newest_->version + 1;
   news.progress = std::move(progress);
-  if (rate_weights_ > 0) news.rate = rate_sum_ / rate_weights_;
+  news.rate = rate();
   newest_ = make_news(watch_id_, std::move(news), {});
   news_.wake_all();
 }

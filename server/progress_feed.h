@@ -60,6 +60,9 @@ class ProgressFeed {
     friend class ProgressFeed;
     void sample(io::TimePoint now);
     void publish(Progress progress);
+    std::optional<double> rate() const;
+    // An upload that stands still is news, too: the rate that was told is not true any more. Each time it has halved.
+    bool has_slowed_down() const;
 
     ProgressFeed& feed_;
     const std::string watch_id_;

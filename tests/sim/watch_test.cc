@@ -154,6 +154,34 @@ TEST_CASE("the rate is that of the upload from its first second on") {
   the.server.stop();
 }
 
+TEST_CASE("of an upload that stands still the rate falls, in a few messages") {
+  Watched the(1);
+  io::TaskScope scope(the.loop());
+  std::string told;
+  scope.spawn(the.watch(told));
+  SimClient client(the.world, the.loop(), the.server.address());
+  const std::string head =
+      fmt::format("PUT /f HTTP/1.1\r\nHost: sim\r\nWatch-Id: {}\r\nContent-Length: {}\r\n\r\n", kWatchId, kSize);
+  run_task(the.world, the.loop(), client.send(head));
+  for (std::size_t at = 0; at < kSize / 2; at += 10'000) {
+    run_task(the.world, the.loop(), client.send(std::string_view(the.content).substr(at, 10'000)));
+    the.world.run_for(io::Milliseconds(50));
+  }
+  the.world.run_for(io::Milliseconds(20'000));
+  run_task(the.world, the.loop(), client.send(std::string_view(the.content).substr(kSize / 2)));
+  REQUIRE(the.world.run_until([&] { return scope.size() == 0; }));
+  std::vector<proto::ProgressNotice> still;
+  for (const proto::ProgressNotice& one : notices_in(told)) {
+    if (one.state == "receiving" && one.bytes_stored == kSize / 2) still.push_back(one);
+  }
+  REQUIRE(still.size() >= 5);
+  CHECK(still.size() < 20);
+  CHECK(still.front().rate.value_or(0) > 100'000);
+  CHECK(still.back().rate.value_or(0) < 1'000);
+  for (std::size_t i = 1; i < still.size(); ++i) CHECK(*still[i].rate < *still[i - 1].rate);
+  the.server.stop();
+}
+
 TEST_CASE("watchers who come at any moment of an upload's end are told of it") {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     CAPTURE(seed);
