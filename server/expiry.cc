@@ -58,7 +58,7 @@ Task<Result<>> abandon_upload(io::EventLoop& loop, db::Catalogue& catalogue, Pro
   // Also for who has just read in the catalogue that it rests.
   ProgressHub::Ptr watched = progress.open(watch_id);
   watched->fail(reason);
-  progress.keep(std::move(watched));
+  progress.keep(std::move(watched), loop.now() + config.finished_upload_ttl);
   co_return ended;
 }
 
@@ -87,6 +87,7 @@ Task<Result<>> sweep_upload(io::EventLoop& loop, db::Catalogue& catalogue, Uploa
 
 Task<Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
                                  ProgressHub& progress, const Config& config) {
+  progress.forget_ended(loop.now());
   const Result<std::vector<std::string>> due = co_await catalogue.due_uploads(loop, loop.epoch_ms(), kLinksARound);
   if (!due) co_return std::unexpected(due.error());
   uint64_t swept = 0;

@@ -16,8 +16,8 @@ namespace ringdrop::server {
 io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
                                  RunningDownloads& running);
 
-// Uploads that have an id: removes the bytes of those that have expired, forgets those that have ended long ago. true:
-// there may be more.
+// Uploads: removes the bytes of those that have expired, forgets those that have ended long ago. true: there may be
+// more.
 io::Task<io::Result<bool>> sweep_uploads(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads,
                                          ProgressHub& progress, const Config& config);
 

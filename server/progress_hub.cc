@@ -1,12 +1,13 @@
 #include "server/progress_hub.h"
 
 #include <utility>
+#include <vector>
 
 namespace ringdrop::server {
 
 // The records' deleters lock the mutex, so they go before it.
 ProgressHub::~ProgressHub() {
-  std::deque<Ptr> last;
+  std::deque<Ended> last;
   const std::lock_guard lock(mutex_);
   last.swap(ended_);
 }
@@ -50,13 +51,22 @@ ProgressHub::Ptr ProgressHub::find(std::string_view watch_id) {
   return found == records_.end() ? nullptr : found->second.lock();
 }
 
-void ProgressHub::keep(Ptr ended) {
-  Ptr oldest;
+void ProgressHub::keep(Ptr ended, io::TimePoint until) {
+  Ended oldest;  // outlives the lock
   const std::lock_guard lock(mutex_);
-  ended_.push_back(std::move(ended));
+  ended_.push_back({std::move(ended), until});
   if (ended_.size() <= kMostEnded) return;
   oldest = std::move(ended_.front());
   ended_.pop_front();
+}
+
+void ProgressHub::forget_ended(io::TimePoint now) {
+  std::vector<Ended> forgotten;  // outlives the lock
+  const std::lock_guard lock(mutex_);
+  while (!ended_.empty() && ended_.front().until <= now) {
+    forgotten.push_back(std::move(ended_.front()));
+    ended_.pop_front();
+  }
 }
 
 }  // namespace ringdrop::server

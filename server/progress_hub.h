@@ -1,5 +1,5 @@
 // The progress records of the whole server, by watch id. A record lives as long as somebody holds it: the request that
-// runs, the state of an upload between two requests, a watcher; and for a while after its end.
+// runs, the state of an upload between two requests, a watcher; and, once it has ended, as long as its upload is known.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/clock.h"
 #include "server/progress.h"
 
 namespace ringdrop::server {
@@ -31,8 +32,10 @@ class ProgressHub {
   Ptr open(std::string_view watch_id);
   // nullptr: nobody holds one.
   Ptr find(std::string_view watch_id);
-  // It has ended: watchers who come late find it, among the kMostEnded last ones.
-  void keep(Ptr ended);
+  // It has ended: watchers who come late find it until `until`, and among the kMostEnded last ones.
+  void keep(Ptr ended, io::TimePoint until);
+  // Lets go of those that need not be found any more.
+  void forget_ended(io::TimePoint now);
 
  private:
   static constexpr std::size_t kMostEnded = 10'000;
@@ -42,7 +45,11 @@ class ProgressHub {
 
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<ProgressRecord>, std::less<>> records_;
-  std::deque<Ptr> ended_;
+  struct Ended {
+    Ptr record;
+    io::TimePoint until;
+  };
+  std::deque<Ended> ended_;  // each is kept for as long as the others: in the order of `until`
 };
 
 }  // namespace ringdrop::server

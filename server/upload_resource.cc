@@ -221,7 +221,7 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
   const Result<> done = co_await services_.catalogue.end_uploads(services_.loop, change);
   if (!done) co_return std::unexpected(log_failure(services_, "an upload cannot be committed", done.error()));
   parked_.watched->complete(partial ? nullptr : &created.link);
-  services_.progress.keep(parked_.watched);
+  keep_watched();
   parked_.blob.reset();
   release(std::nullopt);
   if (partial) co_return std::optional<CreatedLink>{};
@@ -259,7 +259,7 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
   if (parked_.watched) {
     if (state == db::UploadState::cancelled) parked_.watched->cancel();
     parked_.watched->fail(row().reason);
-    services_.progress.keep(parked_.watched);
+    keep_watched();
   }
   parked_.blob.reset();
   release(std::nullopt);
@@ -304,6 +304,10 @@ Task<> UploadResource::park() {
   show_offset();
   parked_.idle_since = services_.loop.now();
   release(std::move(parked_));
+}
+
+void UploadResource::keep_watched() {
+  services_.progress.keep(parked_.watched, services_.loop.now() + services_.config.finished_upload_ttl);
 }
 
 void UploadResource::give_up_state() {

@@ -120,6 +120,7 @@ class UploadResource {
   io::Task<io::Result<>> save();
   bool is_noted() const;
   void show_offset();
+  void keep_watched();  // it has ended: watchers who come late find it
   void give_up_state();
   void release(std::optional<ParkedUpload> parked);
   uint64_t limit_bytes() const;

@@ -18,7 +18,7 @@ io::Task<std::expected<ProgressHub::Ptr, proto::Rejection>> announce_chosen(cons
 WatchedRequest::~WatchedRequest() {
   if (!record_) return;
   record_->fail("broken_off");  // unless it has ended
-  services_.progress.keep(std::move(record_));
+  services_.progress.keep(std::move(record_), services_.loop.now() + services_.config.finished_upload_ttl);
 }
 
 io::Task<std::optional<proto::Rejection>> WatchedRequest::announce(const std::string& watch_id,

@@ -222,6 +222,13 @@ class Broken(WatchCase):
             self.assertEqual(here.exchange(request("PUT", "/f", NAMED, body=b"x")).status, 409)
             here = self.server()
 
+    def test_what_has_ended_is_forgotten_after_a_while(self):
+        here = self.server("--finished-upload-ttl", "1s", "--watch-wait", "1s")
+        self.assertEqual(here.exchange(request("PUT", "/f", NAMED, body=self.body)).status, 201)
+        self.assertEqual(self.snapshot(here)["state"], "complete")
+        wait_until(lambda: self.snapshot(here)["state"] == "waiting", "nobody knows it any more")
+        self.assertEqual(here.exchange(request("PUT", "/f", NAMED, body=self.body)).status, 201)
+
     def test_each_reason_of_a_plain_upload(self):
         digest = hashlib.sha256(b"other").digest()
         for reason, options, fields in (
