@@ -12,11 +12,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace {
@@ -24,6 +26,17 @@ namespace {
 [[noreturn]] void give_up(const char* what) {
   std::perror(what);
   std::exit(1);
+}
+
+// All of `text`, or usage.
+uint16_t number_of(std::string_view text) {
+  uint16_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    std::fputs("usage: watchers ADDRESS PORT PATH COUNT\n", stderr);
+    std::exit(64);
+  }
+  return number;
 }
 
 int open_watcher(const sockaddr_in& address, const std::string& request) {
@@ -39,14 +52,14 @@ int open_watcher(const sockaddr_in& address, const std::string& request) {
 
 int main(int argc, char** argv) {
   if (argc != 5) return 64;
-  const int wanted = std::atoi(argv[4]);
+  const int wanted = number_of(argv[4]);
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(std::atoi(argv[2])));
+  address.sin_port = htons(number_of(argv[2]));
   inet_pton(AF_INET, argv[1], &address.sin_addr);
   const std::string request = std::string("GET ") + argv[3] +
                               " HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
