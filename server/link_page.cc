@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "proto/file_types.h"
 #include "proto/uri.h"
 #include "server/download_plan.h"
+#include "server/page_text.h"
 #include "server/preview_bots.h"
 #include "server/web_page.h"
 
@@ -26,28 +26,6 @@ bool asks_for_page(const proto::RequestHead& request) {
   const auto parameters = proto::parse_query(request.query);
   if (!parameters) return false;
   return std::ranges::any_of(*parameters, [](const auto& one) { return one.first == "page" && one.second != "0"; });
-}
-
-// "1.4 GiB (1503238553 bytes)".
-std::string describe_size(uint64_t bytes, Language language) {
-  struct Units {
-    std::string_view bytes;
-    std::array<std::string_view, 4> larger;
-  };
-  static constexpr Units kEnglish{"bytes", {"KiB", "MiB", "GiB", "TiB"}};
-  static constexpr Units kRussian{"байт", {"КиБ", "МиБ", "ГиБ", "ТиБ"}};
-  const Units& units = language == Language::ru ? kRussian : kEnglish;
-  const std::string exactly = fmt::format("{} {}", bytes, units.bytes);
-  if (bytes < kKiB) return exactly;
-  std::size_t unit = 0;
-  uint64_t size_of_unit = kKiB;
-  while (unit + 1 < units.larger.size() && bytes / size_of_unit >= kKiB) {
-    size_of_unit *= kKiB;
-    ++unit;
-  }
-  std::string about = fmt::format("{:.1f}", static_cast<double>(bytes) / static_cast<double>(size_of_unit));
-  if (language == Language::ru) std::ranges::replace(about, '.', ',');
-  return fmt::format("{} {} ({})", about, units.larger[unit], exactly);
 }
 
 // The bytes that an element of the page may show. Of a limited link that would take a download.

@@ -1,7 +1,5 @@
 #include "server/web_page.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -9,9 +7,9 @@
 #include "proto/digest.h"
 #include "proto/http_conditional.h"
 #include "proto/media_type.h"
-#include "proto/units.h"
 #include "proto/uri.h"
 #include "server/http_error.h"
+#include "server/page_text.h"
 
 namespace ringdrop::server {
 namespace {
@@ -42,13 +40,6 @@ int weight_of(std::string_view parameters) {
   const char* const end = parameters.data() + parameters.size();
   if (std::from_chars(parameters.data() + at + 2, end, weight).ec != std::errc()) return 0;
   return static_cast<int>(std::clamp(weight, 0.0, 1.0) * 1000);
-}
-
-// "64 MiB", as people write it.
-std::string spaced_size(uint64_t bytes) {
-  std::string text = proto::format_size(bytes);
-  text.insert(text.find_first_not_of("0123456789"), " ");
-  return text;
 }
 
 std::string etag_of_bytes(std::string_view bytes) {
@@ -138,8 +129,7 @@ Task<Result<>> send_page(const Exchange& exchange, WebPage page, PageFields fiel
 Task<Result<>> send_index_page(const Config& config, const Exchange& exchange) {
   PageFields fields;
   fields["base"] = exchange.base_url;
-  fields["max_bytes"] = std::to_string(config.max_upload_bytes);
-  fields["max_size"] = spaced_size(config.max_upload_bytes);
+  fields["max_size"] = whole_size(config.max_upload_bytes, language_of(exchange.request));
   // What becomes of a link whose uploader wishes nothing.
   const bool forever = config.default_expiry.count() == 0 && config.max_expiry.count() == 0;
   fields[forever ? "forever" : "bounded"] = "1";
