@@ -19,7 +19,7 @@ using io::Task;
 
 // No script or style but our own files, nothing from elsewhere. A form is there for browsers without scripts.
 constexpr std::string_view kPagePolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 constexpr std::string_view kPageVary = "Accept, Accept-Language";
 // An asset's name changes with its bytes.
@@ -66,7 +66,7 @@ Task<Result<>> send_bytes_of(const Exchange& exchange, const WebAsset& asset, st
   head.fields.add("Content-Type", asset.type);
   head.fields.add("Cache-Control", cache_control);
   head.fields.add("X-Content-Type-Options", "nosniff");
-  head.fields.add("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+  head.fields.add("Content-Security-Policy", "default-src 'none'");
   head.fields.add("Referrer-Policy", "no-referrer");
   co_return co_await send_unless_known(exchange, std::move(head), asset.bytes);
 }

@@ -28,9 +28,8 @@ class WebCase(EndToEnd):
         self.assertEqual(answer.get("Referrer-Policy"), "no-referrer")
         policy = dict(rule.strip().split(" ", 1) for rule in answer.get("Content-Security-Policy").split(";"))
         self.assertEqual(policy["default-src"], "'none'")
-        for source in ("script-src", "style-src", "connect-src", "media-src", "form-action"):
+        for source in ("script-src", "style-src", "img-src", "connect-src", "media-src", "form-action"):
             self.assertEqual(policy[source], "'self'", source)
-        self.assertEqual(policy["img-src"], "'self' data: blob:")
         self.assertEqual((policy["base-uri"], policy["frame-ancestors"]), ("'none'", "'none'"))
         self.assertNotIn("unsafe", answer.get("Content-Security-Policy"))
 
@@ -101,6 +100,7 @@ class Assets(WebCase):
                 self.assertEqual(answer.get("Content-Type"), kinds[ending])
                 self.assertEqual(answer.get("Cache-Control"), "public, max-age=31536000, immutable")
                 self.assertEqual(answer.get("X-Content-Type-Options"), "nosniff")
+                self.assertEqual(answer.get("Content-Security-Policy"), "default-src 'none'")
                 self.assertEqual(self.ask(path, f"If-None-Match: {answer.get('ETag')}").status, 304)
                 self.assertEqual(self.ask(path, method="HEAD").get("Content-Length"), str(len(answer.body)))
                 if ending == "js":
