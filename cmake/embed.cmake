@@ -2,11 +2,13 @@
 #
 # Writes the files of the web pages as C++ source. An asset is served under a name with the beginning of its SHA-256
 # ("app.3f2a9c41.js"), by which those after it in the list refer to it. The pages are made once for each language, their
-# {{texts}} taken from the "page" section of en.json and ru.json; what is in [[...]] is filled when a page is sent.
+# {{texts}} taken from the "page" section of en.json and ru.json and the {{>parts}} that they share from the file of that
+# name; what is in [[...]] is filled when a page is sent.
 cmake_minimum_required(VERSION 3.25)
 
 set(ASSETS icon.svg app.css qrcode.js text.js upload.js app.js watch.js) # in the order of who refers to whom
 set(PAGES index.html link.html missing.html watch.html)                  # as in enum WebPage
+set(PARTS head.html top.html)
 set(LANGUAGES en ru)                                                     # as in enum Language
 
 set(TYPE_css "text/css; charset=utf-8")
@@ -60,6 +62,10 @@ endforeach()
 foreach(page IN LISTS PAGES)
   foreach(language IN LISTS LANGUAGES)
     file(READ "${SOURCE_DIR}/${page}" content)
+    foreach(part IN LISTS PARTS)
+      file(READ "${SOURCE_DIR}/${part}" text)
+      string(REPLACE "{{>${part}}}\n" "${text}" content "${content}")
+    endforeach()
     refer()
     string(JSON last LENGTH "${TEXTS_${language}}" page)
     math(EXPR last "${last} - 1")
@@ -68,7 +74,7 @@ foreach(page IN LISTS PAGES)
       string(JSON text GET "${TEXTS_${language}}" page ${key})
       string(REPLACE "{{${key}}}" "${text}" content "${content}")
     endforeach()
-    if(content MATCHES "{{[a-z_]*}}")
+    if(content MATCHES "{{[^}]*}}")
       message(FATAL_ERROR "${page}: ${language}.json has no text for ${CMAKE_MATCH_0}")
     endif()
     string(REGEX MATCH "^[a-z]+" base "${page}")
