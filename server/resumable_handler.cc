@@ -251,7 +251,8 @@ Task<Result<>> handle_resumable_upload(const Services& services, const Exchange&
     co_return co_await send_rejection(errors::kPatchType, exchange, accepted);
   }
   std::string upload_id(id);
-  auto opened = co_await UploadResource::open(services, std::move(upload_id), exchange.cut);
+  std::stop_source cut = stopped_by_next(exchange, method);
+  auto opened = co_await UploadResource::open(services, std::move(upload_id), std::move(cut));
   if (!opened) co_return co_await refuse(services, exchange, opened.error());
   UploadResource& upload = **opened;
   if (!upload.is_open() && upload.row().state != db::UploadState::complete) {

@@ -67,6 +67,11 @@ Task<Result<>> answer_broken(const Services& services, const Exchange& exchange,
   co_return co_await send_rejection(why, exchange, fields);
 }
 
+std::stop_source stopped_by_next(const Exchange& exchange, proto::Method method) {
+  if (method == proto::Method::patch) return exchange.cut;
+  return std::stop_source();
+}
+
 Task<Result<>> cancel_and_answer(const Exchange& exchange, UploadResource& upload) {
   const auto cancelled = co_await upload.cancel(db::UploadState::cancelled, {});
   if (!cancelled) {

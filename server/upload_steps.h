@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 
 #include "io/task.h"
 #include "server/exchange.h"
@@ -28,6 +29,10 @@ struct Appended {
   bool failed_at_end = false;       // all of it has come, and is not what it had to be
   std::optional<CreatedLink> link;  // of a complete one that is no part of another
 };
+
+// What the next request for this upload may stop: an append, which waits for its client. HEAD and DELETE are over soon
+// by themselves; cut, they would only lose an answer for what has been done.
+std::stop_source stopped_by_next(const Exchange& exchange, proto::Method method);
 
 // Appends the request's body, completes the upload when that is its end, and gives it back. Suspends.
 io::Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload, UploadEnd ends,

@@ -7,7 +7,27 @@ from email.utils import parsedate_to_datetime
 
 from harness import MIB, main, random_bytes, request, wait_until
 from http_tools import TOKEN, name_of, token_of
-from tus_tools import OFFSET_TYPE, TusCase, metadata, path_in, repr_digest
+from tus_tools import OFFSET_TYPE, TUS, TusCase, metadata, path_in, repr_digest
+
+
+class Together(TusCase):
+    """Requests that come in one moment."""
+
+    def test_a_cancel_is_answered_though_another_request_comes_behind_it(self):
+        # As a browser does: it repeats the append that the cancelling one has cut.
+        here = self.server("--loops", "2")
+        for turn in range(150):
+            upload = self.create(here, 9)
+            running = self.begin(here, upload, 0, 9)
+            running.send(b"1234")
+            with here.connect() as cancelling, here.connect() as again:
+                cancelling.send(request("DELETE", upload, TUS))
+                again.send(request(("PATCH", "HEAD")[turn % 2], upload, TUS, OFFSET_TYPE, "Upload-Offset: 4",
+                                   *(() if turn % 2 else ("Content-Length: 5",))))
+                answer = cancelling.read_final()
+                self.assertIn(answer.status, (204, 410), turn)
+                self.assert_tus(answer, answer.status)
+            running.close()
 
 
 class Expiration(TusCase):
