@@ -10,16 +10,18 @@ import os
 import shutil
 import threading
 
-from harness import KIB, MIB, EndToEnd, main, make_file, sha256_of, wait_until
+from harness import KIB, MIB, EndToEnd, main, make_file, request, sha256_of, wait_until
 from node_tools import Script, need, packages
 from tus_tools import path_in
+from watch_tools import NAMED, WATCH_ID
 
 SIZE = int(os.environ.get("RINGDROP_PAGE_MIB", "256")) * MIB
 RATE = SIZE // 6  # bytes a second, so that an upload takes some seconds
 
 
 def under_prefix(prefix):
-    """A server on a port of its own that passes what is below the prefix to `.backend`, an address, without it."""
+    """A server on a port of its own that passes what is below the prefix to `.backend`, an address, without it; but for
+    what it `.refuses` by its fields."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -28,6 +30,9 @@ def under_prefix(prefix):
             inside = self.path.startswith(prefix + "/")
             if not inside:
                 self.send_error(404)
+                return
+            if self.server.refuses(self.headers):
+                self.send_error(502)
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             there = http.client.HTTPConnection(*self.server.backend)
@@ -46,7 +51,9 @@ def under_prefix(prefix):
         def log_message(self, *_):
             pass
 
-    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    site.refuses = lambda _: False
+    return site
 
 
 class PageCase(EndToEnd):
@@ -188,13 +195,17 @@ class Pages(PageCase):
         self.assertEqual(told["keptCount"], 1)
         self.assertEqual(here.get(path_in(link)).status, 404)
 
-    def test_below_a_prefix_everything_is_found(self):
-        site = under_prefix("/drop")
+    def proxy(self, prefix=""):
+        site = under_prefix(prefix)
         thread = threading.Thread(target=site.serve_forever)
         thread.start()
         self.addCleanup(site.server_close)
         self.addCleanup(thread.join)
         self.addCleanup(site.shutdown)
+        return site
+
+    def test_below_a_prefix_everything_is_found(self):
+        site = self.proxy("/drop")
         url = f"http://127.0.0.1:{site.server_address[1]}/drop"
         here, file = self.server("--public-url", url), self.file("film.mkv", 3 * MIB)
         site.backend = here.address
@@ -208,6 +219,31 @@ class Pages(PageCase):
         self.assertGreater(len(set(told["values"])), 5, told["values"])
         self.assertGreaterEqual(len(told["sockets"]), 1, "by websocket, which the policy lets through")
         self.assertEqual((told["link"], told["state"]), (told["links"][0], "Done: the file is there"))
+
+    def test_behind_a_proxy_that_lets_no_stream_through_an_upload_is_watched_too(self):
+        site, here = self.proxy(), self.server()
+        site.backend = here.address
+
+        def streams(fields):
+            return "Upgrade" in fields or fields["Accept"] == "text/event-stream"
+
+        site.refuses = streams
+        url = f"http://127.0.0.1:{site.server_address[1]}"
+        script = self.begin("asked", here, url=f"{url}/watch/{WATCH_ID}")
+        script.wait_for("waiting")
+        site.refuses = lambda _: True  # as when the server behind it starts anew
+        script.wait_for("lost")
+        site.refuses = streams
+        made = here.exchange(request("PUT", "/film.mkv", NAMED, body=b"the bytes"))
+        told = self.end(script, may_say=("502", "WebSocket"))
+        self.assertEqual(told["state"], "Done: the file is there")
+        self.assertEqual(path_in(told["link"]), path_in(made.get("Location")))
+        self.assertTrue(told["title"].startswith("100%"), told)
+
+    def test_who_watches_is_told_why_nothing_came(self):
+        here = self.server("--watch-wait", "1s")
+        told = self.play("unasked", here, url=f"{here.url}/watch/{WATCH_ID}")
+        self.assertEqual(told["state"], "It has failed. Nobody began it in time. Reload this page to go on waiting.")
 
     def test_every_page_is_accessible_in_light_and_dark_on_phone_and_desktop(self):
         here = self.server()

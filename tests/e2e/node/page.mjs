@@ -294,6 +294,24 @@ const scenarios = {
       state: await watcher.locator('#state').textContent() }
   },
 
+  async asked() {
+    const page = await open(asked.url)
+    const waitForState = (text) => page.waitForFunction((start) => document.getElementById('state').textContent.startsWith(start), text)
+    await waitForState('Waiting for it to begin')
+    tell('waiting')
+    await waitForState('No connection')
+    tell('lost')
+    await waitForState('Done')
+    return { state: await page.locator('#state').textContent(), title: await page.title(),
+      link: await page.locator('#open').evaluate((one) => one.href) }
+  },
+
+  async unasked() {
+    const page = await open(asked.url)
+    await page.waitForFunction(() => document.getElementById('hint').hidden)
+    return { state: await page.locator('#state').textContent() }
+  },
+
   // Serious and critical findings of axe-core, by where, in both colour schemes, and pictures of all of it.
   async looks() {
     const findings = []
