@@ -9,6 +9,7 @@ const SMOOTHING = 0.25 // how much the newest tick counts in a rate
 const MOST_LINKS = 200
 const MOST_ASKED = 25 // links whose state is asked for when the page is opened
 const TOAST_MS = 2_500
+const TITLE = document.title
 
 const element = (id) => document.getElementById(id)
 
@@ -291,18 +292,19 @@ function showTotal() {
   const done = finishedBytes + sum(({ upload }) => upload.sent)
   const rate = sum((entry) => (entry.upload.state === 'sending' ? entry.rate : 0))
   element('total-bar').value = all > 0 ? done / all : 0
+  document.title = uploads.length > 0 && all > 0 ? `${showPercent(done / all)} · ${TITLE}` : TITLE
   const numbers = say('of', { done: showBytes(done), total: showBytes(all) })
   setText(element('total-numbers'), rate > 0 ? `${numbers} · ${rateText(rate, all - done)}` : numbers)
 }
 
 function tick() {
   for (const entry of uploads) {
-    const { sent, state } = entry.upload
+    const { sent, state, isRunning } = entry.upload
     const moved = entry.lastSent === null ? 0 : Math.max(0, sent - entry.lastSent)
     const now = moved * (1000 / TICK_MS)
     entry.rate = state !== 'sending' ? 0 : entry.rate === 0 ? now : entry.rate + SMOOTHING * (now - entry.rate)
     entry.lastSent = state === 'sending' ? sent : null
-    showUpload(entry)
+    if (isRunning) showUpload(entry)
   }
   if (uploads.length > 0) showTotal()
 }
@@ -466,11 +468,11 @@ async function showQr(link) {
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))]
   const reader = entry.createReader()
-  const files = []
+  let files = []
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
     if (some.length === 0) return files
-    for (const one of some) files.push(...await filesOf(one))
+    for (const one of some) files = files.concat(await filesOf(one))
   }
 }
 
@@ -541,6 +543,7 @@ function begin() {
   listenForDrops()
   addEventListener('paste', pasted)
   element('choose-files').onclick = () => element('files').click()
+  element('choose-folder').hidden = !('webkitdirectory' in element('folder')) // as on some phones
   element('choose-folder').onclick = () => element('folder').click()
   listenForPicks(element('files'), addFiles)
   listenForPicks(element('folder'), addFiles)

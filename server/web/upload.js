@@ -40,6 +40,21 @@ function encodeBase64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 }
 
+// As fetch; ended by `signal`, or when no answer comes for too long.
+async function fetchWithin(signal, url, options) {
+  const both = new AbortController()
+  const stop = () => both.abort()
+  const timer = setTimeout(stop, SILENCE_MS)
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    return await fetch(url, { ...options, signal: both.signal, cache: 'no-store' })
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
 // The same file picked again has the same one.
 export function fingerprintOf(file) {
   return [file.name, file.size, file.lastModified].join('/')
@@ -57,6 +72,7 @@ export class Upload {
   nextTry = 0 // of lost and busy: when, as Date.now()
 
   #offset = 0 // bytes that the server has said it has
+  #sentToken = null
   #stop = null // ends the run that is under way
   #wake = null // ends its wait
   #changed
@@ -150,9 +166,9 @@ export class Upload {
   }
 
   async #findToken(signal) {
-    const token = await this.#token(this.sentToken)
+    const token = await this.#token(this.#sentToken)
     if (signal.aborted || token === null) return false
-    this.sentToken = token
+    this.#sentToken = token
     return true
   }
 
@@ -199,11 +215,10 @@ export class Upload {
     const pairs = Object.entries(metadata).filter(([, value]) => value).map(([key, value]) => `${key} ${encodeBase64(value)}`)
     const headers = { ...TUS, Accept: 'application/json', 'Upload-Length': String(this.file.size) }
     if (pairs.length > 0) headers['Upload-Metadata'] = pairs.join(',')
-    this.sentToken ??= await this.#token(undefined, true)
-    if (this.sentToken) headers.Authorization = `Bearer ${this.sentToken}`
+    this.#sentToken ??= await this.#token(undefined, true)
+    if (this.#sentToken) headers.Authorization = `Bearer ${this.#sentToken}`
     // Without credentials the browser does not ask for a password of its own when the token is missing.
-    const answer = await fetch(new URL('uploads', ROOT),
-      { method: 'POST', headers, signal, credentials: 'omit', cache: 'no-store' })
+    const answer = await fetchWithin(signal, new URL('uploads', ROOT), { method: 'POST', headers, credentials: 'omit' })
     if (answer.status !== 201) throw new Refusal(answer.status, codeOf(await answer.text()))
     this.url = new URL(answer.headers.get('Location'), answer.url).href
     this.watch = answer.headers.get('Upload-Watch')
@@ -213,10 +228,7 @@ export class Upload {
 
   async #ask(signal) {
     this.#become('asking')
-    const limit = AbortSignal.timeout(SILENCE_MS)
-    const both = new AbortController()
-    for (const one of [signal, limit]) one.addEventListener('abort', () => both.abort())
-    const answer = await fetch(this.url, { method: 'HEAD', headers: TUS, signal: both.signal, cache: 'no-store' })
+    const answer = await fetchWithin(signal, this.url, { method: 'HEAD', headers: TUS })
     if (answer.status !== 200) throw new Refusal(answer.status, '')
     this.#adoptAnswer((name) => answer.headers.get(name))
     if (!this.link && this.#offset >= this.file.size) throw new Refusal(503, '')
