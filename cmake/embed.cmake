@@ -6,7 +6,7 @@
 # name; what is in [[...]] is filled when a page is sent.
 cmake_minimum_required(VERSION 3.25)
 
-set(ASSETS icon.svg app.css qrcode.js text.js upload.js app.js watch.js) # in the order of who refers to whom
+set(ASSETS icon.svg app.css qrcode.js text.js upload.js memory.js page.js links.js intake.js app.js watch.js) # in the order of who refers to whom
 set(PAGES index.html link.html missing.html watch.html)                  # as in enum WebPage
 set(PARTS head.html top.html)
 set(LANGUAGES en ru)                                                     # as in enum Language

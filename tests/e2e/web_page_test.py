@@ -108,7 +108,8 @@ class Assets(WebCase):
                     waiting |= {urljoin(path, one) for one in imports} - seen
         names = {re.sub(r"\.[0-9a-f]{8}\.", ".", path) for path in seen}
         self.assertEqual(names, {f"/assets/{name}" for name in
-                                 ("icon.svg", "app.css", "app.js", "upload.js", "text.js", "qrcode.js")})
+                                 ("icon.svg", "app.css", "app.js", "intake.js", "links.js", "memory.js", "page.js",
+                                  "upload.js", "text.js", "qrcode.js")})
 
     def test_nothing_else_is_an_asset(self):
         for path in ("/assets/app.js", "/assets/app.00000000.js", "/assets/", "/assets/..%2fapp.js", "/assets/en.json"):
