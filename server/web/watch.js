@@ -31,7 +31,8 @@ function show(news) {
   element('percent').textContent = share === null ? '' : showPercent(share)
   document.title = share === null ? TITLE : `${showPercent(share)} · ${TITLE}`
   const done = showBytes(news.bytes_stored)
-  element('bytes').textContent = total === null ? done : say('of', { done, total: showBytes(total) })
+  const known = total === null ? done : say('of', { done, total: showBytes(total) })
+  element('bytes').textContent = total === null && news.state === 'waiting' ? '' : known
   const moves = news.state === 'receiving' && news.rate !== null
   const left = moves && news.eta !== null ? `, ${say('eta', { time: showDuration(news.eta) })}` : ''
   element('eta').textContent = moves ? showRate(news.rate) + left : ''
