@@ -39,7 +39,10 @@ void ProgressDisplay::begin_file(std::string name, std::optional<uint64_t> total
 }
 
 void ProgressDisplay::set_done(uint64_t bytes) {
-  if (!moved_) begun_with_ = bytes;
+  if (!moved_) {
+    begun_with_ = bytes;
+    begun_at_ = loop_.now();
+  }
   moved_ = true;
   done_bytes_ = bytes;
 }

@@ -33,7 +33,7 @@ class ProgressDisplay {
   void begin_file(std::string name, std::optional<uint64_t> total_bytes);
   // When it was not known before.
   void set_total(std::optional<uint64_t> total_bytes) { total_bytes_ = total_bytes; }
-  // So much is on its way, counted from the file's beginning. May fall.
+  // So much is on its way, counted from the file's beginning. May fall. With the first call time begins to count.
   void set_done(uint64_t bytes);
   void add_done(uint64_t bytes) { set_done(done_bytes_ + bytes); }
   // Why it does not move, in a word; "": it does.

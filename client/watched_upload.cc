@@ -59,7 +59,7 @@ WatchedUpload::WatchedUpload(const ProgramParts& parts, const proto::HttpUrl& ur
 Task<Outcome<proto::ProgressNotice>> WatchedUpload::run(const std::stop_token& stop) {
   display_.begin_file("upload", std::nullopt);
   Outcome<proto::ProgressNotice> last = co_await try_until_ended(stop);
-  co_await display_.end_file(last && last->state == "complete");
+  co_await display_.end_file(has_moved_ && last && last->state == "complete");
   co_return last;
 }
 
@@ -119,7 +119,8 @@ Task<> WatchedUpload::show(const proto::ProgressNotice& notice) {
   const bool moves = notice.state == "receiving";
   backoff_.reset();
   display_.set_total(notice.bytes_total);
-  display_.set_done(notice.bytes_stored);
+  if (notice.state != "waiting") display_.set_done(notice.bytes_stored);
+  has_moved_ = has_moved_ || moves;
   display_.set_waiting(moves ? "" : printable(notice.state).substr(0, 10));
   std::string line = format_notice(notice);
   if (display_.has_bar() || has_ended(notice) || line == said_) co_return;

@@ -36,7 +36,8 @@ class WatchedUpload {
   const std::string target_;
   ProgressDisplay& display_;
   bool has_answered_ = false;
-  std::string said_;  // the last line
+  bool has_moved_ = false;  // while it was watched
+  std::string said_;        // the last line
   Backoff backoff_;
 };
 

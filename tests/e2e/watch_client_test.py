@@ -183,6 +183,19 @@ class WatchClient(WatchCase):
         if os.environ.get("SHOW_TERMINAL"):
             print(bytes(seen).decode().replace("\r\x1b[K", "\n"))
 
+    def test_on_a_terminal_who_comes_late_is_told_no_speed(self):
+        self.here.exchange(request("PUT", "/f", NAMED, body=b"x"))
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        process = self.spawn(self.url(), stderr=theirs, env={**os.environ, **TERMINAL})
+        os.close(theirs)
+        self.assertIn("/f", process.stdout.read())
+        seen = bytearray()
+        with contextlib.suppress(OSError):  # that of a terminal whose other side is closed
+            while piece := os.read(ours, 4096):
+                seen += piece
+        self.assertNotIn(b"/s", seen)
+
 
 class Cutter:
     """Passes connections on, and ends the first ones after so many bytes of what the server says, or behind a "}": the
