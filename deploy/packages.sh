@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one place that lists the Debian packages ringdrop needs.
 #
-#   sh deploy/packages.sh LIST...        LIST: build, run, test, ci, nightly
+#   sh deploy/packages.sh LIST...        LIST: build, run, test, bench, ci, nightly
 #
 # Installs what is missing, as root or by sudo; when nothing is, it asks dpkg alone and takes no time.
 set -eu
@@ -11,6 +11,8 @@ build='g++ cmake ninja-build ccache pkg-config liburing-dev libsqlite3-dev node-
 run='curl'
 test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy python3-websockets procps git
   nginx caddy openssl chromium e2fsprogs xfsprogs'
+# What ringdrop is measured against, and the limits of disk and loopback.
+bench='nginx python3 python3-aiohttp python3-aiofiles python3-uvloop fio iperf3 curl e2fsprogs'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
 ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
 # A machine that can be switched off, for tests/nightly.sh.
@@ -29,16 +31,17 @@ elif ! command -v npm >/dev/null; then
   esac
 fi
 
-[ $# -gt 0 ] || { say 'give a list: build, run, test, ci or nightly'; exit 64; }
+[ $# -gt 0 ] || { say 'give a list: build, run, test, bench, ci or nightly'; exit 64; }
 wanted=
 for list in "$@"; do
   case $list in
     build) wanted="$wanted $build" ;;
     run) wanted="$wanted $run" ;;
     test) wanted="$wanted $test" ;;
+    bench) wanted="$wanted $bench" ;;
     ci) wanted="$wanted $ci" ;;
     nightly) wanted="$wanted $nightly" ;;
-    *) say "no list is called $list: build, run, test, ci or nightly"; exit 64 ;;
+    *) say "no list is called $list: build, run, test, bench, ci or nightly"; exit 64 ;;
   esac
 done
 

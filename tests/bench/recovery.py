@@ -42,20 +42,23 @@ def drop_caches():
         print("not root: the caches stay warm")
 
 
-def fill(data, links):
+def fill(data, links, token_of="{:022}".format, with_files=True):
+    """Rows of so many links, made while no server runs, and their files, all empty."""
     with sqlite3.connect(data / "catalogue.sqlite3") as database:
         database.execute("PRAGMA synchronous = OFF")
-        token = ("%022d" % n for n in range(links))
+        database.execute("PRAGMA cache_size = -1000000")  # KiB: random tokens go everywhere in their index
         database.executemany(
             "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256)"
             " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000, ?, ?)",
-            ((n + 1, next(token), hashlib.sha256(b"%d" % n).digest(), bytes(32)) for n in range(links)))
+            ((n + 1, token_of(n), hashlib.sha256(b"%d" % n).digest(), bytes(32)) for n in range(links)))
         database.executemany("INSERT INTO extents VALUES (?, ?, 0, 0, x'')",
                              ((FILES_A_DIRECTORY + n, n + 1) for n in range(links)))
     database.close()
     for first in range(0, links, FILES_A_DIRECTORY):
         directory = data / f"blobs/{1 + first // FILES_A_DIRECTORY:08x}"
         directory.mkdir(mode=0o700)
+        if not with_files:
+            continue
         at = os.open(directory, os.O_RDONLY)
         for serial in range(min(FILES_A_DIRECTORY, links - first)):
             os.close(os.open(f"{serial:03x}", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=at))

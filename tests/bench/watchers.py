@@ -21,13 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from harness import GIB, KIB, MIB, Server, make_file, programs, request, scratch_root, wait_until  # noqa: E402
+from measure import cpu_seconds  # noqa: E402
 
 MOST_CPU, MOST_SLOWER, MOST_RSS = 0.15, 0.05, 12 * KIB
-
-
-def cpu_seconds(pid):
-    words = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Round:

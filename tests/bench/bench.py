@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Measures ringdrop beside nginx and an asyncio server, row by row of what it must reach. `sh tests/bench/run.sh` builds
+and installs what it needs, and takes the same arguments:
+
+    sh tests/bench/run.sh [--quick] [--rounds N] [--directory DIR] [--json FILE] [CASE...]
+
+In each round the servers take turns, each on a fresh directory, and the medians over the rounds are printed; ratios are
+taken within a round. The machine should be quiet. --quick: small sizes, one round, to see that all of it works.
+
+`CPU`: all threads and processes of the server, not the load generator, and not the kernel's own threads, which write
+nginx's page cache to the disk after its answer. `peak`: resident at most during the run. The load generator uses the same
+cores as the servers."""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+import catalogue_case  # noqa: E402
+import latency_cases  # noqa: E402
+import memory_cases  # noqa: E402
+import servers  # noqa: E402
+import table  # noqa: E402
+import transfer_cases  # noqa: E402
+from harness import GIB, scratch_root  # noqa: E402
+from measure import Load  # noqa: E402
+
+CASES = {**transfer_cases.CASES, **latency_cases.CASES, **memory_cases.CASES, **catalogue_case.CASES}
+
+
+class Bench:
+    """What a case gets: the options, servers on fresh directories, and where its results go."""
+
+    def __init__(self, options, root):
+        self.options = options
+        self.quick = options.quick
+        self.rounds = options.rounds or (1 if options.quick else 3)
+        self.seconds = 0.5 if options.quick else 4
+        self.root = Path(root)
+        self.rows = []      # {case, work, server, runs: [number by name, one a round]}
+        self.verdicts = []  # {case, what, bar, value, reached}
+        self.series = {}    # name: [[seconds, bytes], ...]
+        self._started = 0
+
+    def size(self, full, quick):
+        return quick if self.quick else full
+
+    def peers(self, *classes):
+        """Those that are installed."""
+        return [one for one in classes if not one.missing()]
+
+    @contextlib.contextmanager
+    def server(self, kind, keep=False):
+        """A running server on a fresh directory. `keep`: of many small files, which are removed when all is over: ext4
+        makes files slowly for minutes after others were removed."""
+        self._started += 1
+        server = kind(self.root / f"{self._started}-{kind.name.replace(' ', '-')}")
+        try:
+            server.start()
+            yield server
+        finally:
+            if server.process:
+                server.stop()
+            if not keep:
+                shutil.rmtree(server.directory)
+            os.sync()
+
+    def load(self, server, *words):
+        """Starts the load generator."""
+        return Load(servers.programs.load, server, *words)
+
+    def run(self, server, *words):
+        """Lets the load generator run; the numbers. An answer that is no success is a failure of the whole."""
+        result = self.load(server, *words).finish()
+        if result["errors"]:
+            raise RuntimeError(f"{server.name}: {words}: {result['errors']} errors, answers {result['statuses']}")
+        return result
+
+    def take_turns(self, case, work, things):
+        """Calls each of `things` (name: function without arguments that returns numbers) once a round. The runs by name."""
+        runs = {name: [] for name in things}
+        for number in range(self.rounds):
+            for name, measured in things.items():
+                print(f"{case}: {work}: round {number + 1} of {self.rounds}: {name}", file=sys.stderr, flush=True)
+                runs[name].append(measured())
+        for name in things:
+            self.rows.append({"case": case, "work": work, "server": name, "runs": runs[name]})
+        return runs
+
+    def judge(self, case, what, value, least=None, most=None, unit="x"):
+        """Notes whether a bar is reached; nothing when there is no value (a peer is missing)."""
+        if value is None:
+            return
+        bar = f">= {least:g}" if least is not None else f"<= {most:g}"
+        reached = value >= least if least is not None else value <= most
+        self.verdicts.append({"case": case, "what": what, "bar": f"{bar}{unit}", "value": value, "unit": unit,
+                              "reached": bool(reached)})
+
+
+def about(options):
+    """When, where and how it was measured."""
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+                  if line.startswith("model name")), platform.machine())
+    commit = subprocess.run(["git", "-c", "safe.directory=*", "describe", "--always", "--dirty"], capture_output=True,
+                            text=True, check=False, cwd=Path(__file__).parent).stdout.strip()
+    return {"date": datetime.date.today().isoformat(), "kernel": platform.release(), "cpu": model,
+            "cores": len(os.sched_getaffinity(0)), "commit": commit, "quick": options.quick,
+            "load_average": os.getloadavg()[0],
+            "command": "sh tests/bench/run.sh" + "".join(f" {word}" for word in sys.argv[1:])}
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; none: all")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round")
+    parser.add_argument("--rounds", type=int, help="default 3")
+    parser.add_argument("--build", default=str(Path(__file__).resolve().parents[2] / "build/release"))
+    parser.add_argument("--directory", default=scratch_root(), help="where the data goes, on the disk to be measured")
+    parser.add_argument("--json", metavar="FILE", help="where the results go (default: bench.json of the build)")
+    parser.add_argument("--memory-gib", type=int, help="size of the large transfer of `memory` (default 40, or what fits)")
+    parser.add_argument("--links", type=int, help="of the large catalogue of `catalogue` (default 10 million)")
+    options = parser.parse_args()
+    unknown = [case for case in options.cases if case not in CASES]
+    if unknown:
+        parser.error(f"no case is called {unknown[0]}; there are {', '.join(CASES)}")
+    return options
+
+
+def main():
+    options = parse_options()
+    build = Path(options.build).resolve()
+    servers.programs.ringdrop = str(build / "ringdrop")
+    servers.programs.load = str(build / "tests/bench/load/ringdrop-load")
+    servers.programs.small_durable = str(build / "tests/bench/small_durable")
+    for kind in (servers.Nginx, servers.Asyncio):
+        if kind.missing():
+            print(f"{kind.name} is left out: missing {kind.missing()} (sh deploy/packages.sh bench)", file=sys.stderr)
+    results = Path(options.json or build / "bench.json")
+    with tempfile.TemporaryDirectory(prefix="ringdrop-bench-", dir=options.directory) as root:
+        if shutil.which("chattr"):  # each run's directory in block groups of its own, where nothing was removed lately
+            subprocess.run(["chattr", "+T", root], check=False, capture_output=True)
+        free = shutil.disk_usage(root).free
+        if not options.quick and free < 30 * GIB:
+            sys.exit(f"{options.directory} has {free // GIB} GiB free: the large cases need 30, see --directory, --quick")
+        bench = Bench(options, root)
+        try:
+            for name in options.cases or CASES:
+                CASES[name](bench)
+        finally:
+            document = {"about": about(options), "rows": bench.rows, "verdicts": bench.verdicts, "series": bench.series}
+            results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            print(table.text(document))
+            print(f"\nall numbers: {results}")
+
+
+if __name__ == "__main__":
+    main()

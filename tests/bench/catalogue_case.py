@@ -1,0 +1,59 @@
+"""Whether a catalogue of 10 million links is as fast as one of a thousand: looked up (the links' JSON, so that no file is
+read) and added to (small uploads)."""
+
+import contextlib
+import hashlib
+import random
+import sys
+
+from measure import ratio
+from recovery import fill
+from servers import Ringdrop
+
+SMALL = 1000
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def token_of(number):
+    """As random as a real one, and found again."""
+    value = int.from_bytes(hashlib.blake2b(b"%d" % number, digest_size=17).digest(), "big")
+    digits = []
+    for _ in range(22):
+        value, digit = divmod(value, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(digits)
+
+
+@contextlib.contextmanager
+def filled(bench, links):
+    """A server that has so many links, and the command that looks some of them up."""
+    print(f"catalogue: {links} links are made", file=sys.stderr, flush=True)
+    with bench.server(Ringdrop, keep=True) as server:
+        server.stop()
+        fill(server.directory / "data", links, token_of, with_files=False)
+        server.server.start()
+        server.process = server.server.process
+        server.port = server.server.address[1]
+        targets = server.directory / "targets"
+        chosen = random.Random(links)
+        targets.write_text("".join(f"/api/links/{token_of(chosen.randrange(links))}\n" for _ in range(20_000)), "ascii")
+        bench.run(server, "download", "--targets", targets, "--connections", 16, "--seconds", 0.5)
+        yield server, ("download", "--targets", targets, "--connections", 64, "--seconds", bench.seconds)
+
+
+def catalogue(bench):
+    many = bench.options.links or bench.size(10_000_000, 20_000)
+    upload = ("upload", "--connections", 64, "--seconds", bench.seconds, "--size", "1KiB")
+    with filled(bench, SMALL) as (small, few_targets), filled(bench, many) as (large, many_targets):
+        looked = bench.take_turns("catalogue", "lookups", {
+            f"{SMALL} links": lambda: bench.run(small, *few_targets),
+            f"{many} links": lambda: bench.run(large, *many_targets)})
+        added = bench.take_turns("catalogue", "uploads of 1 KiB", {
+            f"{SMALL} links": lambda: bench.run(small, *upload),
+            f"{many} links": lambda: bench.run(large, *upload)})
+    for what, runs in (("lookups", looked), ("uploads", added)):
+        bench.judge("catalogue", f"{what} a second with {many} links, to {SMALL}",
+                    ratio(runs[f"{many} links"], runs[f"{SMALL} links"], "req_s"), least=0.8)
+
+
+CASES = {"catalogue": catalogue}

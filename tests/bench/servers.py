@@ -1,0 +1,174 @@
+"""The servers that are measured, each started with a directory of its own: ringdrop in its default configuration, nginx,
+an asyncio server, and the C++ program that says what small durable files can cost at most."""
+
+import http.client
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import Server, wait_until
+from measure import family
+
+HERE = Path(__file__).resolve().parent
+
+
+class programs:  # noqa: N801  (a namespace, set by bench.py)
+    """Where the built programs are."""
+
+    ringdrop = load = small_durable = None
+
+
+def loops():
+    """How many loops ringdrop has by default (config.example.toml), so as many processes for the others."""
+    return min(len(os.sched_getaffinity(0)), 4)
+
+
+def free_port():
+    """For who cannot be told to take one: somebody else might be faster, but hardly."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Measured:
+    """What the cases need of a server."""
+
+    name = ""
+    form_target = None  # where forms are posted
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True)
+        self.process = None
+        self.port = None
+
+    @classmethod
+    def missing(cls):
+        """What has to be installed for it; empty when all is there."""
+        return ""
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def launch(self, *command):
+        with open(self.directory / "log", "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_for_port(self):
+        def answers():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} has not started: {(self.directory / 'log').read_text()}")
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_until(answers, f"{self.name} listens")
+        return self
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def store(self, name, body):
+        """Uploads bytes or an open file; the path under which it is downloaded."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600, blocksize=1 << 20)
+        connection.request("PUT", f"/{name}", body=body)
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"{self.name} has not taken {name}: {answer.status} {said!r}")
+        connection.close()
+        return self.path_of(name, answer.getheader("Location"))
+
+    def path_of(self, name, location):  # pylint: disable=unused-argument
+        """Where an upload can be downloaded."""
+        return f"/{name}"
+
+    def stored_files(self):
+        """Paths of all that it keeps, to take them out of the page cache."""
+        return [path for path in self.directory.rglob("*") if path.is_file()]
+
+
+class Ringdrop(Measured):
+    """In its default configuration."""
+
+    name = "ringdrop"
+
+    def start(self):
+        self.server = Server(self.directory, program=programs.ringdrop).start()
+        self.process = self.server.process
+        self.port = self.server.address[1]
+        return self
+
+    def path_of(self, name, location):
+        return "/" + location.split("/", 3)[3] if "://" in location else location
+
+
+class Nginx(Measured):
+    """PUT by its DAV module, sendfile, open_file_cache."""
+
+    name = "nginx"
+
+    @classmethod
+    def missing(cls):
+        return "" if shutil.which("nginx") or os.access("/usr/sbin/nginx", os.X_OK) else "nginx"
+
+    def start(self):
+        (self.directory / "files").mkdir(exist_ok=True)
+        self.port = free_port()
+        text = (HERE / "peers/nginx.conf").read_text("ascii")
+        for key, value in {"USER": "user root;" if os.geteuid() == 0 else "", "PROCESSES": loops(),
+                           "DIRECTORY": self.directory, "PORT": self.port}.items():
+            text = text.replace(f"@{key}@", str(value))
+        (self.directory / "nginx.conf").write_text(text, "ascii")
+        self.launch(shutil.which("nginx") or "/usr/sbin/nginx", "-e", self.directory / "log", "-c",
+                    self.directory / "nginx.conf")
+        return self.wait_for_port()
+
+
+class Asyncio(Measured):
+    """aiohttp, aiofiles and uvloop."""
+
+    name = "asyncio"
+
+    @classmethod
+    def missing(cls):
+        return " ".join(f"python3-{module}" for module in ("aiohttp", "aiofiles", "uvloop")
+                        if importlib.util.find_spec(module) is None)
+
+    def start(self):
+        (self.directory / "files").mkdir(exist_ok=True)
+        self.port = free_port()
+        self.launch(sys.executable, HERE / "peers/asyncio_server.py", self.directory / "files", str(self.port),
+                    str(loops()))
+        return self.wait_for_port()
+
+    def stop(self):
+        for pid in reversed(family(self.pid)):
+            os.kill(pid, signal.SIGTERM)
+        self.process.wait()
+
+
+class SmallDurable(Measured):
+    """tests/bench/small_durable.cc with 64 threads. It only takes."""
+
+    name = "64 threads"
+
+    def start(self):
+        (self.directory / "files").mkdir()
+        self.launch(programs.small_durable, self.directory / "files", "64")
+
+        def said():
+            text = (self.directory / "log").read_text("ascii")
+            return text.endswith("\n") and text
+
+        self.port = int(wait_until(said, "it listens").rsplit(":", 1)[1])
+        return self

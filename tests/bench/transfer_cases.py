@@ -1,0 +1,182 @@
+"""Uploads and downloads at full speed: how much comes through, and what it costs the server."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+
+from harness import GIB, KIB, MIB, random_bytes
+from measure import median, ratio
+from servers import Asyncio, Nginx, Ringdrop, SmallDurable, free_port
+
+HOT_FILES = 256
+
+
+def size_text(size):
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def on_fresh(bench, kind, *words, keep=False):
+    """A function that runs this load against a fresh server of that kind."""
+
+    def measured():
+        with bench.server(kind, keep=keep) as server:
+            return bench.run(server, *words)
+
+    return measured
+
+
+def fio(bench, way, depth, size):
+    """What the disk gives: O_DIRECT, 1 MiB at a time."""
+    with tempfile.TemporaryDirectory(dir=bench.root) as directory:
+        made = subprocess.run(
+            ["fio", "--name=device", f"--directory={directory}", f"--rw={way}", "--bs=1M", "--direct=1", f"--size={size}",
+             "--ioengine=io_uring", f"--iodepth={depth}", "--end_fsync=1", "--output-format=json"],
+            check=True, capture_output=True, text=True)
+    report = json.loads(made.stdout[made.stdout.index("{"):])["jobs"][0][way]
+    return {"gb_s": report["bw_bytes"] / 1e9}
+
+
+def loopback(bench):
+    """What TCP gives on this machine, by iperf3."""
+    port = str(free_port())
+    server = subprocess.Popen(["iperf3", "-s", "-1", "-p", port, "--forceflush"], stdout=subprocess.PIPE, text=True)
+    while "listening" not in server.stdout.readline():
+        pass
+    made = subprocess.run(["iperf3", "-J", "-c", "127.0.0.1", "-p", port, "-t", str(max(1, int(bench.seconds))), "-l", "1M"],
+                          check=True, capture_output=True, text=True)
+    server.communicate()
+    return {"gb_s": json.loads(made.stdout)["end"]["sum_received"]["bits_per_second"] / 8e9}
+
+
+def limits(bench, size):
+    """The device's and the loopback's, as far as their programs are installed."""
+    things = {}
+    if shutil.which("fio"):
+        things["disk, depth 1"] = lambda: fio(bench, "write", 1, size)
+        things["disk, depth 8"] = lambda: fio(bench, "write", 8, size)
+    if shutil.which("iperf3"):
+        things["loopback"] = lambda: loopback(bench)
+    return things
+
+
+def upload_large(bench):
+    for connections, full, quick in ((1, 4 * GIB, 32 * MIB), (8, 512 * MIB, 8 * MIB)):
+        size = bench.size(full, quick)
+        work = f"{connections} x {size_text(size)}"
+        words = ("upload", "--connections", connections, "--count", connections, "--size", size)
+        things = {kind.name: on_fresh(bench, kind, *words) for kind in bench.peers(Ringdrop, Nginx, Asyncio)}
+        things.update(limits(bench, size))
+        runs = bench.take_turns("upload_large", work, things)
+        if "nginx" in runs:
+            bench.judge("upload_large", f"{work}, GB/s, to nginx", ratio(runs["ringdrop"], runs["nginx"], "gb_s"), least=2)
+            bench.judge("upload_large", f"{work}, CPU s/GB, to nginx",
+                        ratio(runs["ringdrop"], runs["nginx"], "cpu_s_gb"), most=0.35)
+        if "disk, depth 8" in runs and "loopback" in runs:
+            limit = min(max(median(runs[name], "gb_s") for name in ("disk, depth 1", "disk, depth 8")),
+                        median(runs["loopback"], "gb_s"))
+            bench.judge("upload_large", f"{work}, GB/s, to the lesser of disk and loopback (moonshot)",
+                        median(runs["ringdrop"], "gb_s") / limit, least=0.9)
+
+
+def upload_small(bench):
+    work = "64 connections x 4 KiB"
+    words = ("upload", "--connections", 64, "--seconds", bench.seconds, "--size", "4KiB")
+    kinds = bench.peers(Ringdrop, SmallDurable, Nginx, Asyncio)
+    things = {kind.name: on_fresh(bench, kind, *words, keep=True) for kind in kinds}
+    runs = bench.take_turns("upload_small", work, things)
+    bench.judge("upload_small", "requests/s, to 64 threads with as much durable",
+                ratio(runs["ringdrop"], runs["64 threads"], "req_s"), least=0.8)
+    if "nginx" in runs:
+        bench.judge("upload_small", "requests/s, to nginx", ratio(runs["ringdrop"], runs["nginx"], "req_s"), least=1)
+
+
+def hot(bench, case, work, kinds, sizes, words):
+    """Downloads of files of these sizes that everybody has in memory; the servers stay up over the rounds."""
+    running, things = [], {}
+    try:
+        for kind in kinds:
+            context = bench.server(kind)
+            server = context.__enter__()  # pylint: disable=unnecessary-dunder-call
+            running.append(context)
+            targets = server.directory / "targets"
+            paths = [server.store(f"hot-{number}", random_bytes(min(size, 64 * MIB), number) if size <= 64 * MIB
+                                  else sparse(bench, size)) for number, size in enumerate(sizes)]
+            targets.write_text("".join(path + "\n" for path in paths), "ascii")
+            command = ("download", "--targets", targets, *words)
+            bench.run(server, *command)  # warms
+            things[kind.name] = lambda server=server, command=command: bench.run(server, *command)
+        return bench.take_turns(case, work, things)
+    finally:
+        for context in running:
+            context.__exit__(None, None, None)
+
+
+def sparse(bench, size):
+    """A file to be uploaded, of random bytes that repeat."""
+    path = bench.root / f"to-upload-{size}"
+    if not path.exists():
+        block = random_bytes(16 * MIB, "large")
+        with open(path, "wb") as file:
+            for _ in range(size // len(block)):
+                file.write(block)
+    return open(path, "rb")  # pylint: disable=consider-using-with
+
+
+def per_cpu_second(runs):
+    """How many times nginx's requests a CPU second ringdrop has."""
+    cost = ratio(runs["nginx"], runs["ringdrop"], "cpu_us_req") if "nginx" in runs else None
+    return cost
+
+
+def download_small(bench):
+    for size, least in ((4 * KIB, 1.4), (64 * KIB, 1.2)):
+        work = f"64 connections, {size_text(size)}"
+        words = ("--connections", 64, "--seconds", bench.seconds)
+        runs = hot(bench, "download_small", work, bench.peers(Ringdrop, Nginx, Asyncio),
+                   [size] * bench.size(HOT_FILES, 16), words)
+        bench.judge("download_small", f"{size_text(size)}, requests a CPU second, to nginx", per_cpu_second(runs),
+                    least=least)
+
+
+def download_large(bench):
+    for connections, size, files, least in ((8, MIB, 64, 1.0), (1, bench.size(GIB, 64 * MIB), 1, 1.1)):
+        work = f"{connections} connections, {size_text(size)}"
+        words = ("--connections", connections, "--seconds", bench.seconds)
+        runs = hot(bench, "download_large", work, bench.peers(Ringdrop, Nginx, Asyncio), [size] * files, words)
+        if "nginx" in runs:
+            bench.judge("download_large", f"{size_text(size)}, GB/s, to nginx",
+                        ratio(runs["ringdrop"], runs["nginx"], "gb_s"), least=least)
+            bench.judge("download_large", f"{size_text(size)}, CPU s/GB, to nginx",
+                        ratio(runs["ringdrop"], runs["nginx"], "cpu_s_gb"), most=0.9)
+
+
+def framing(bench):
+    for connections, full, quick in ((1, 2 * GIB, 32 * MIB), (8, 256 * MIB, 8 * MIB)):
+        size = bench.size(full, quick)
+        work = f"{connections} x {size_text(size)}"
+        things = {}
+        for way, target in (("length", "/%"), ("chunked", "/%"), ("multipart", "/")):
+            things[f"ringdrop, {way}"] = on_fresh(bench, Ringdrop, "upload", "--connections", connections, "--count",
+                                                  connections, "--size", size, "--framing", way, "--target", target)
+        runs = bench.take_turns("framing", work, things)
+        for way in ("chunked", "multipart"):
+            bench.judge("framing", f"{work}, {way}, GB/s, to Content-Length",
+                        ratio(runs[f"ringdrop, {way}"], runs["ringdrop, length"], "gb_s"), least=0.8)
+
+
+def append(bench):
+    pieces = bench.size(1000, 32)
+    work = f"{pieces} MiB on one connection"
+    runs = bench.take_turns("append", work, {
+        "ringdrop, one PUT": on_fresh(bench, Ringdrop, "upload", "--count", 1, "--size", pieces * MIB),
+        "ringdrop, PATCHes of 1 MiB": on_fresh(bench, Ringdrop, "append", "--count", pieces, "--size", "1MiB"),
+    })
+    bench.judge("append", "PATCHes of 1 MiB, GB/s, to one PUT",
+                ratio(runs["ringdrop, PATCHes of 1 MiB"], runs["ringdrop, one PUT"], "gb_s"), least=0.5)
+
+
+CASES = {case.__name__: case for case in (upload_large, upload_small, download_small, download_large, framing, append)}
