@@ -32,7 +32,7 @@ THIRD_PARTIES = {
     "sqlite3": {"db/sqlite.cc", "tests/"},
     "nlohmann/": {"proto/api_json.cc"},
     "toml++/": {"server/config.cc"},
-    "CLI/": {"server/cli.cc"},
+    "CLI/": {"server/cli.cc", "tests/bench/load/main.cc"},
     "openssl/": {"proto/digest.cc", "io/tls.cc"},
     "spdlog/": {"io/log.cc"},
     "wslay/": {"proto/websocket.cc"},

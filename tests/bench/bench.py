@@ -25,6 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import catalogue_case  # noqa: E402
+import cut_case  # noqa: E402
 import latency_cases  # noqa: E402
 import memory_cases  # noqa: E402
 import servers  # noqa: E402
@@ -33,7 +34,8 @@ import transfer_cases  # noqa: E402
 from harness import GIB, scratch_root  # noqa: E402
 from measure import Load  # noqa: E402
 
-CASES = {**transfer_cases.CASES, **latency_cases.CASES, **memory_cases.CASES, **catalogue_case.CASES}
+CASES = {**transfer_cases.CASES, **latency_cases.CASES, **memory_cases.CASES, **catalogue_case.CASES,
+         **cut_case.CASES}
 
 
 class Bench:
@@ -71,7 +73,8 @@ class Bench:
                 server.stop()
             if not keep:
                 shutil.rmtree(server.directory)
-            os.sync()
+            if not self.quick:  # what one has left in the page cache is not written while another is measured
+                os.sync()
 
     def load(self, server, *words):
         """Starts the load generator."""

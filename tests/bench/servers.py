@@ -1,8 +1,8 @@
 """The servers that are measured, each started with a directory of its own: ringdrop in its default configuration, nginx,
 an asyncio server, and the C++ program that says what small durable files can cost at most."""
 
+import functools
 import http.client
-import importlib.util
 import os
 import shutil
 import signal
@@ -140,14 +140,23 @@ class Asyncio(Measured):
     name = "asyncio"
 
     @classmethod
+    @functools.cache
+    def interpreter(cls):
+        """The Python that has the modules: Debian's, where another one is in the PATH; None without."""
+        for python in (sys.executable, "/usr/bin/python3"):
+            if os.access(python, os.X_OK) and subprocess.run([python, "-c", "import aiohttp, aiofiles, uvloop"],
+                                                             capture_output=True, check=False).returncode == 0:
+                return python
+        return None
+
+    @classmethod
     def missing(cls):
-        return " ".join(f"python3-{module}" for module in ("aiohttp", "aiofiles", "uvloop")
-                        if importlib.util.find_spec(module) is None)
+        return "" if cls.interpreter() else "python3-aiohttp, python3-aiofiles or python3-uvloop"
 
     def start(self):
         (self.directory / "files").mkdir(exist_ok=True)
         self.port = free_port()
-        self.launch(sys.executable, HERE / "peers/asyncio_server.py", self.directory / "files", str(self.port),
+        self.launch(self.interpreter(), HERE / "peers/asyncio_server.py", self.directory / "files", str(self.port),
                     str(loops()))
         return self.wait_for_port()
 

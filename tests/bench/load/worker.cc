@@ -130,15 +130,15 @@ void Worker::begin_requests(Nanoseconds now) {
 
 void Worker::begin(std::size_t index, Nanoseconds intended, Nanoseconds now) {
   Connection& connection = *connections_[index];
-  if (!connection.is_open()) {
-    connection.connect();
-    watch(index);
-    ++outcome_.reconnects;
-  }
   if (!connection.start(intended, now)) {
     scripts_ended_ = true;
     free_.push_back(index);
     return;
+  }
+  if (!connection.is_open()) {
+    connection.connect();
+    watch(index);
+    ++outcome_.reconnects;
   }
   ++busy_;
   advance(index, false, now);

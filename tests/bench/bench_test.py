@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""That the load generator measures what it says, and that the runner, its servers, its table and its pictures work. No
+number that the machine decides is looked at: bench_test.py --build build/release."""
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import xml.etree.ElementTree
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+from harness import MIB, scratch_root  # noqa: E402
+
+BUILD = None
+
+
+class Scripted:
+    """A server that calls `answer(number, body)` for each request, over all connections, and sends what it returns; None
+    ends the connection."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.number = 0
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("rb") as file:
+            while file.readline():
+                length = 0
+                while (line := file.readline()) not in (b"\r\n", b""):
+                    name, _, value = line.partition(b":")
+                    if name.lower() == b"content-length":
+                        length = int(value)
+                body = file.read(length)
+                with self.lock:
+                    number, self.number = self.number, self.number + 1
+                answer = self.answer(number, body)
+                if answer is None:
+                    return
+                connection.sendall(answer)
+
+    def close(self):
+        self.listener.close()
+
+
+def ok(body=b"", fields=b""):
+    return b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (fields, len(body), body)
+
+
+class LoadGenerator(unittest.TestCase):
+    """ringdrop-load against servers that do what the test says."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.targets = Path(directory.name) / "targets"
+        self.targets.write_text("/a\n/b\n", "ascii")
+
+    def load(self, answer, command, *options):
+        """Its exit code and its report."""
+        server = Scripted(answer)
+        self.addCleanup(server.close)
+        if command == "download":
+            options = ("--targets", self.targets, *options)
+        made = subprocess.run([BUILD / "tests/bench/load/ringdrop-load", command, "--address", server.address,
+                               *[str(option) for option in options]], capture_output=True, text=True, check=False,
+                              timeout=60)
+        return made.returncode, json.loads(made.stdout)
+
+    def test_uploaded_bytes_are_the_contents_and_all_arrive(self):
+        sizes = []
+
+        def answer(_, body):
+            sizes.append(len(body))
+            return ok()
+
+        code, report = self.load(answer, "upload", "--count", 3, "--size", 3 * MIB + 17)
+        self.assertEqual((code, report["requests"], report["bytes"]), (0, 3, 3 * (3 * MIB + 17)))
+        self.assertEqual(sizes, [3 * MIB + 17] * 3)
+
+    def test_downloads_are_counted_whole(self):
+        code, report = self.load(lambda *_: ok(bytes(2 * MIB)), "download", "--count", 5, "--connections", 2)
+        self.assertEqual((code, report["requests"], report["bytes"]), (0, 5, 10 * MIB))
+        self.assertEqual(report["statuses"], {"200": 5})
+
+    def test_an_answer_that_is_no_success_is_an_error_and_no_request(self):
+        refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+        code, report = self.load(lambda number, _: refusal if number % 2 else ok(), "download", "--count", 6)
+        self.assertEqual((code, report["requests"], report["errors"]), (1, 3, 3))
+        self.assertEqual(report["statuses"], {"200": 3, "503": 3})
+
+    def test_a_connection_that_the_server_ends_is_made_anew(self):
+        code, report = self.load(lambda *_: ok(b"x", b"Connection: close\r\n"), "download", "--count", 4)
+        self.assertEqual((code, report["requests"], report["reconnects"]), (0, 4, 3))
+
+    def test_a_torn_answer_is_an_error(self):
+        code, report = self.load(lambda number, _: ok() if number else None, "download", "--count", 2)
+        self.assertEqual((code, report["requests"], report["errors"]), (1, 1, 1))
+
+    def test_interim_answers_are_passed_over(self):
+        interim = b"HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /u\r\n\r\n"
+        code, report = self.load(lambda *_: interim + ok(b"12345"), "download", "--count", 3)
+        self.assertEqual((code, report["requests"], report["bytes"]), (0, 3, 15))
+
+    def test_at_a_fixed_rate_all_that_was_due_during_a_stall_has_waited(self):
+        def answer(number, _):
+            if number == 10:
+                time.sleep(0.5)  # the server stalls once
+            return ok()
+
+        code, report = self.load(answer, "download", "--rate", 200, "--seconds", 1)
+        self.assertEqual(code, 0)
+        self.assertEqual(report["requests"] + report["never_begun"], 200)
+        # One request has seen the stall, the hundred that were due in it have waited for its end.
+        self.assertGreater(report["latency_us"]["p90"], 100_000)
+
+    def test_appends_follow_one_another(self):
+        def answer(number, body):
+            return ok(fields=b"Location: http://bench/uploads/x\r\n") if number == 0 else ok(b"", b"") if len(body) == 7 else None
+
+        code, report = self.load(answer, "append", "--count", 4, "--size", 7)
+        self.assertEqual((code, report["requests"], report["bytes"]), (0, 5, 28))
+
+
+class Runner(unittest.TestCase):
+    """bench.py --quick: several cases, its results and pictures."""
+
+    def test_cases_run_and_are_printed_and_drawn(self):
+        with tempfile.TemporaryDirectory(dir=scratch_root()) as directory:
+            results = Path(directory) / "bench.json"
+            cases = ("upload_small", "download_small", "append", "cut")
+            made = subprocess.run([sys.executable, HERE / "bench.py", "--quick", "--build", BUILD, "--directory", directory,
+                                   "--json", results, *cases], capture_output=True, text=True, check=False, timeout=120)
+            self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
+            document = json.loads(results.read_text("utf-8"))
+            self.assertEqual({row["case"] for row in document["rows"]}, set(cases))
+            self.assertEqual({verdict["case"] for verdict in document["verdicts"]}, set(cases))
+            self.assertRegex(made.stdout, "upload_small +64 connections x 4 KiB +ringdrop")
+            for options in ([], ["--memory"]):
+                drawn = subprocess.run([sys.executable, HERE / "picture.py", *options, results], capture_output=True,
+                                       text=True, check=True).stdout
+                self.assertTrue(xml.etree.ElementTree.fromstring(drawn).tag.endswith("svg"))
+
+
+def main():
+    global BUILD  # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--build", type=Path, default=HERE.parents[1] / "build/release")
+    known, rest = parser.parse_known_args()
+    BUILD = known.build.resolve()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+
+
+if __name__ == "__main__":
+    main()
