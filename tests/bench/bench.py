@@ -88,7 +88,7 @@ class Bench:
         return result
 
     def take_turns(self, case, work, things):
-        """Calls each of `things` (name: function without arguments that returns numbers) once a round. The runs by name."""
+        """Calls each of `things` (name: function that returns numbers) once a round; the runs by name."""
         runs = {name: [] for name in things}
         for number in range(self.rounds):
             for name, measured in things.items():
@@ -152,7 +152,7 @@ def main():
             subprocess.run(["chattr", "+T", root], check=False, capture_output=True)
         free = shutil.disk_usage(root).free
         if not options.quick and free < 30 * GIB:
-            sys.exit(f"{options.directory} has {free // GIB} GiB free: the large cases need 30, see --directory, --quick")
+            sys.exit(f"{options.directory} has {free // GIB} GiB free, and 30 are needed: see --directory, --quick")
         bench = Bench(options, root)
         try:
             for name in options.cases or CASES:

@@ -134,7 +134,9 @@ class LoadGenerator(unittest.TestCase):
 
     def test_appends_follow_one_another(self):
         def answer(number, body):
-            return ok(fields=b"Location: http://bench/uploads/x\r\n") if number == 0 else ok(b"", b"") if len(body) == 7 else None
+            if number == 0:
+                return ok(fields=b"Location: http://bench/uploads/x\r\n")
+            return ok() if len(body) == 7 else None
 
         code, report = self.load(answer, "append", "--count", 4, "--size", 7)
         self.assertEqual((code, report["requests"], report["bytes"]), (0, 5, 28))
@@ -147,8 +149,8 @@ class Runner(unittest.TestCase):
         with tempfile.TemporaryDirectory(dir=scratch_root()) as directory:
             results = Path(directory) / "bench.json"
             cases = ("upload_small", "download_small", "append", "cut")
-            made = subprocess.run([sys.executable, HERE / "bench.py", "--quick", "--build", BUILD, "--directory", directory,
-                                   "--json", results, *cases], capture_output=True, text=True, check=False, timeout=120)
+            made = subprocess.run([sys.executable, HERE / "bench.py", "--quick", "--build", BUILD, "--directory",
+                                   directory, "--json", results, *cases], capture_output=True, text=True, check=False)
             self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
             document = json.loads(results.read_text("utf-8"))
             self.assertEqual({row["case"] for row in document["rows"]}, set(cases))

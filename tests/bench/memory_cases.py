@@ -83,7 +83,7 @@ def idle_connections(bench):
             each = (resident(server.pid, "VmRSS") - before) / count
             result = idle.finish()
         if result["errors"]:
-            raise RuntimeError(f"{server.name}: {result['errors']} of {count} idle connections failed: {result['statuses']}")
+            raise RuntimeError(f"{server.name}: {result['errors']} of {count} connections failed: {result['statuses']}")
         bench.rows.append({"case": "memory", "work": f"{count} idle connections", "server": kind.name,
                            "runs": [{"rss_each": each, "peak_rss_mib": result["peak_rss_mib"]}]})
         if kind is Ringdrop:
@@ -94,7 +94,8 @@ def idle_servers(bench):
     for kind in bench.peers(Ringdrop, Nginx, Asyncio):
         with bench.server(kind) as server:
             mib = resident(server.pid, "VmRSS") / MIB
-        bench.rows.append({"case": "memory", "work": "just started", "server": kind.name, "runs": [{"peak_rss_mib": mib}]})
+        bench.rows.append({"case": "memory", "work": "just started", "server": kind.name,
+                           "runs": [{"peak_rss_mib": mib}]})
         if kind is Ringdrop:
             bench.judge("memory", "just started", mib, most=16, unit=" MiB")
 

@@ -78,7 +78,8 @@ def panel(document, case, work, key, form):
 
 def about(document):
     facts = document["about"]
-    return f"{facts['date']}, Linux {facts['kernel']}, {facts['cores']} cores of {facts['cpu']}, loopback; {facts['command']}"
+    return (f"{facts['date']}, Linux {facts['kernel']}, {facts['cores']} cores of {facts['cpu']}, loopback; "
+            f"{facts['command']}")
 
 
 def bars(document):
@@ -119,7 +120,8 @@ def memory(document):
         points = " ".join(f"{left + width * at / end:.1f},{top + height * (1 - size / (most << 20)):.1f}"
                           for at, size in samples)
         parts.append(f'<polyline points="{points}" class="line s{number % 2}"/>')
-        parts.append(f'<rect x="{left + 170 * number}" y="{top + height + 14}" width="10" height="10" class="k{number % 2}"/>')
+        parts.append(f'<rect x="{left + 170 * number}" y="{top + height + 14}" width="10" height="10" '
+                     f'class="k{number % 2}"/>')
         parts.append(words(left + 16 + 170 * number, top + height + 23, name))
     parts.append(words(left + width, top + height + 23, f"{end:.0f} s", "note", "end"))
     parts.append(words(MARGIN, top + height + 46, about(document), "note"))

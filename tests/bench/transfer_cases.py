@@ -46,8 +46,9 @@ def loopback(bench):
     server = subprocess.Popen(["iperf3", "-s", "-1", "-p", port, "--forceflush"], stdout=subprocess.PIPE, text=True)
     while "listening" not in server.stdout.readline():
         pass
-    made = subprocess.run(["iperf3", "-J", "-c", "127.0.0.1", "-p", port, "-t", str(max(1, int(bench.seconds))), "-l", "1M"],
-                          check=True, capture_output=True, text=True)
+    seconds = str(max(1, int(bench.seconds)))
+    made = subprocess.run(["iperf3", "-J", "-c", "127.0.0.1", "-p", port, "-t", seconds, "-l", "1M"], check=True,
+                          capture_output=True, text=True)
     server.communicate()
     return {"gb_s": json.loads(made.stdout)["end"]["sum_received"]["bits_per_second"] / 8e9}
 
