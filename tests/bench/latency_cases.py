@@ -4,9 +4,9 @@ their latency counts from when they were due."""
 import contextlib
 import os
 
-from harness import KIB, MIB, random_bytes
+from harness import KIB, MIB
 from measure import median, ratio
-from servers import Nginx, Ringdrop
+from servers import Content, Nginx, Ringdrop
 
 RATE = 1000
 CONNECTIONS = 32
@@ -16,7 +16,7 @@ def hot_words(bench, server):
     """The command for GETs of 4 KiB at a fixed rate, all of them in memory."""
     targets = server.directory / "hot"
     if not targets.exists():
-        paths = [server.store(f"hot-{number}", random_bytes(4 * KIB, number)) for number in range(64)]
+        paths = [server.store(f"hot-{number}", Content(4 * KIB)) for number in range(64)]
         targets.write_text("".join(path + "\n" for path in paths), "ascii")
         bench.run(server, "download", "--targets", targets, "--count", 640)
     return ("download", "--targets", targets, "--connections", CONNECTIONS, "--rate", RATE, "--seconds", bench.seconds)
@@ -68,13 +68,12 @@ def cold_beside_hot(bench):
     """The cold set is larger than what the downloads can get through meanwhile, so it stays cold."""
     size, files = bench.size(256 * MIB, 16 * MIB), bench.size(40, 8)
     work = f"4 KiB GETs, {RATE}/s"
-    body = random_bytes(size, "cold")
     with contextlib.ExitStack() as stack:
         things = {}
         for kind in bench.peers(Ringdrop, Nginx):
             server = stack.enter_context(bench.server(kind))
             cold = server.directory / "cold"
-            cold.write_text("".join(server.store(f"cold-{n}", body) + "\n" for n in range(files)), "ascii")
+            cold.write_text("".join(server.store(f"cold-{n}", Content(size)) + "\n" for n in range(files)), "ascii")
             words = ("download", "--targets", cold, "--connections", 8, "--count", files, "--seconds", bench.seconds + 1,
                      "--cut")
 

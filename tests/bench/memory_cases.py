@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import GIB, KIB, MIB
 from measure import memory as resident
-from servers import Asyncio, Nginx, Ringdrop
+from servers import Asyncio, Content, Nginx, Ringdrop
 
 BUDGET = 64 * MIB  # memory_budget's default
 
@@ -75,7 +75,7 @@ def idle_connections(bench):
     for kind in bench.peers(Ringdrop, Nginx, Asyncio):
         with bench.server(kind) as server:
             targets = server.directory / "targets"
-            targets.write_text(server.store("one", b"x") + "\n", "ascii")
+            targets.write_text(server.store("one", Content(1)) + "\n", "ascii")
             bench.run(server, "download", "--count", 1, "--targets", targets)
             before = resident(server.pid, "VmRSS")
             idle = bench.load(server, "idle", "--connections", count, "--targets", targets)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import Server, wait_until
+from harness import MIB, Server, random_bytes, wait_until
 from measure import family
 
 HERE = Path(__file__).resolve().parent
@@ -34,15 +34,26 @@ def free_port():
         return listener.getsockname()[1]
 
 
+class Content:
+    """So many random bytes to upload, in no more memory than 4 MiB: they repeat."""
+
+    BLOCK = random_bytes(4 * MIB, "content")
+
+    def __init__(self, size):
+        self.size = size
+
+    def __iter__(self):
+        for begin in range(0, self.size, len(self.BLOCK)):
+            yield self.BLOCK[:self.size - begin]
+
+
 class Measured:
     """What the cases need of a server."""
 
     name = ""
-    form_target = None  # where forms are posted
 
     def __init__(self, directory):
         self.directory = Path(directory)
-        self.directory.mkdir(parents=True)
         self.process = None
         self.port = None
 
@@ -77,10 +88,10 @@ class Measured:
         self.process.terminate()
         self.process.wait()
 
-    def store(self, name, body):
-        """Uploads bytes or an open file; the path under which it is downloaded."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600, blocksize=1 << 20)
-        connection.request("PUT", f"/{name}", body=body)
+    def store(self, name, content):
+        """Uploads a Content; the path under which it is downloaded."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request("PUT", f"/{name}", body=iter(content), headers={"Content-Length": str(content.size)})
         answer = connection.getresponse()
         said = answer.read()
         if answer.status != 201:

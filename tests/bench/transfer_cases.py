@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import GIB, KIB, MIB, random_bytes
+from harness import GIB, KIB, MIB
 from measure import median, ratio
-from servers import Asyncio, Nginx, Ringdrop, SmallDurable, free_port
+from servers import Asyncio, Content, Nginx, Ringdrop, SmallDurable, free_port
 
 HOT_FILES = 256
 
@@ -104,9 +104,8 @@ def hot(bench, case, work, kinds, sizes, words):
             server = context.__enter__()  # pylint: disable=unnecessary-dunder-call
             running.append(context)
             targets = server.directory / "targets"
-            paths = [server.store(f"hot-{number}", random_bytes(min(size, 64 * MIB), number) if size <= 64 * MIB
-                                  else sparse(bench, size)) for number, size in enumerate(sizes)]
-            targets.write_text("".join(path + "\n" for path in paths), "ascii")
+            targets.write_text("".join(server.store(f"hot-{number}", Content(size)) + "\n"
+                                       for number, size in enumerate(sizes)), "ascii")
             command = ("download", "--targets", targets, *words)
             bench.run(server, *command)  # warms
             things[kind.name] = lambda server=server, command=command: bench.run(server, *command)
@@ -116,21 +115,9 @@ def hot(bench, case, work, kinds, sizes, words):
             context.__exit__(None, None, None)
 
 
-def sparse(bench, size):
-    """A file to be uploaded, of random bytes that repeat."""
-    path = bench.root / f"to-upload-{size}"
-    if not path.exists():
-        block = random_bytes(16 * MIB, "large")
-        with open(path, "wb") as file:
-            for _ in range(size // len(block)):
-                file.write(block)
-    return open(path, "rb")  # pylint: disable=consider-using-with
-
-
 def per_cpu_second(runs):
     """How many times nginx's requests a CPU second ringdrop has."""
-    cost = ratio(runs["nginx"], runs["ringdrop"], "cpu_us_req") if "nginx" in runs else None
-    return cost
+    return ratio(runs["nginx"], runs["ringdrop"], "cpu_us_req") if "nginx" in runs else None
 
 
 def download_small(bench):
