@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,16 @@ def about(options):
             "command": "sh tests/bench/run.sh" + "".join(f" {word}" for word in sys.argv[1:])}
 
 
+def raise_file_limit():
+    """For servers of 10,000 connections: as a service has it (ringdrop.service), or as far as may be."""
+    for limit in (65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, max(limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+            return
+        except (ValueError, OSError):
+            continue
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; none: all")
@@ -165,6 +176,7 @@ def parse_options():
 
 def main():
     options = parse_options()
+    raise_file_limit()
     build = Path(options.build).resolve()
     servers.programs.ringdrop = str(build / "ringdrop")
     servers.programs.load = str(build / "tests/bench/load/ringdrop-load")
