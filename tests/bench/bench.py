@@ -19,6 +19,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -144,7 +145,17 @@ def about(options):
     return {"date": datetime.date.today().isoformat(), "kernel": platform.release(), "cpu": model,
             "cores": len(os.sched_getaffinity(0)), "commit": commit, "quick": options.quick,
             "load_average": os.getloadavg()[0],
-            "command": "sh tests/bench/run.sh" + "".join(f" {word}" for word in sys.argv[1:])}
+            "command": command(options)}
+
+
+def command(options):
+    """What repeats the measurement; where its data and results go is nobody's matter."""
+    words = ["sh tests/bench/run.sh"]
+    words += ["--quick"] if options.quick else []
+    for name in ("rounds", "memory_gib", "links"):
+        if getattr(options, name):
+            words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    return " ".join(words + options.cases)
 
 
 def raise_file_limit():
@@ -176,6 +187,7 @@ def parse_options():
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end with us
     raise_file_limit()
     build = Path(options.build).resolve()
     servers.programs.ringdrop = str(build / "ringdrop")
