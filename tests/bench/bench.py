@@ -211,7 +211,8 @@ def main():
             document = {"about": about(options), "rows": bench.rows, "verdicts": bench.verdicts, "series": bench.series}
             results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
             print(table.text(document))
-            print(f"\nall numbers: {results}")
+            print(f"\nall numbers: {results}", flush=True)
+            print("removing what was made: many small files take minutes", file=sys.stderr)
 
 
 if __name__ == "__main__":

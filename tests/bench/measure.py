@@ -8,6 +8,7 @@ import statistics
 import subprocess
 from pathlib import Path
 
+PATIENCE = 1800  # seconds, for the slowest run: then the server hangs
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,7 +66,10 @@ class Load:
 
     def finish(self):
         """What came of it, as the report of the load generator and the numbers that are made of it."""
-        said = self.process.communicate()[0]
+        try:
+            said = self.process.communicate(timeout=PATIENCE)[0]
+        finally:
+            self.process.kill()
         try:
             report = json.loads(said)
         except ValueError:

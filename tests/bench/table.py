@@ -35,6 +35,8 @@ def text(document):
         words = [word.ljust(width) if i < 3 else word.rjust(width) for i, (word, width) in enumerate(zip(line, widths))]
         printed.append("  ".join(words).rstrip())
     printed.append("")
+    if about["quick"]:
+        printed += ["--quick: too small and too short to judge by; that all of it works is what this shows", ""]
     for verdict in document["verdicts"]:
         value = f"{verdict['value']:.3g}{verdict['unit']}"
         printed.append(f"{'reached' if verdict['reached'] else 'MISSED ':8} {verdict['case']}: {verdict['what']}: {value}"
