@@ -9,12 +9,14 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "base/check.h"
+#include "io/frame_memory.h"
 
 namespace ringdrop::io {
 
@@ -25,6 +27,10 @@ namespace detail {
 
 class TaskPromiseBase {
  public:
+  // Of the frame.
+  static void* operator new(std::size_t bytes) { return take_frame(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { give_back_frame(frame, bytes); }
+
   struct FinalAwaiter {
     bool await_ready() const noexcept { return false; }
     template <class Promise>

@@ -139,28 +139,36 @@ std::string_view reason_phrase(uint16_t status) {
   }
 }
 
-std::string format_response_head(const ResponseHead& head) {
-  CHECK_THAT(head.status >= 100 && head.status <= 999);  // status-code = 3DIGIT, RFC 9112 4
-  const std::string_view phrase = reason_phrase(head.status);
-  std::size_t bytes = phrase.size() + 24;
-  for (const Field& field : head.fields) bytes += field.name.size() + field.value.size() + 4;
+std::string format_status_line(uint16_t status) {
+  CHECK_THAT(status >= 100 && status <= 999);  // status-code = 3DIGIT, RFC 9112 4
+  std::string line = "HTTP/1.1 ";
+  line += std::to_string(status);
+  line += ' ';  // stays when there is no phrase, RFC 9112 4
+  line += reason_phrase(status);
+  line += "\r\n";
+  return line;
+}
+
+void append_field(std::string& text, std::string_view name, std::string_view value) {
+  CHECK_THAT(is_token(name));
+  CHECK_THAT(run_length(value, kValueChar) == value.size());
+  text += name;
+  text += ": ";
+  text += value;
+  text += "\r\n";
+}
+
+std::string format_fields(const Fields& fields) {
+  std::size_t bytes = 0;
+  for (const Field& field : fields) bytes += field.name.size() + field.value.size() + 4;
   std::string text;
   text.reserve(bytes);
-  text += "HTTP/1.1 ";
-  text += std::to_string(head.status);
-  text += ' ';  // stays when there is no phrase, RFC 9112 4
-  text += phrase;
-  text += "\r\n";
-  for (const Field& field : head.fields) {
-    CHECK_THAT(is_token(field.name));
-    CHECK_THAT(run_length(field.value, kValueChar) == field.value.size());
-    text += field.name;
-    text += ": ";
-    text += field.value;
-    text += "\r\n";
-  }
-  text += "\r\n";
+  for (const Field& field : fields) append_field(text, field.name, field.value);
   return text;
+}
+
+std::string format_response_head(const ResponseHead& head) {
+  return format_status_line(head.status) + format_fields(head.fields) + "\r\n";
 }
 
 std::string format_chunk_size(std::size_t bytes) {

@@ -16,6 +16,10 @@ std::string_view reason_phrase(uint16_t status);
 // a control character other than HT is a bug of the caller: CHECK (a header never carries unescaped
 // input).
 std::string format_response_head(const ResponseHead& head);
+// Its parts, for who puts a head together himself: "HTTP/1.1 201 Created\r\n", a line each field.
+std::string format_status_line(uint16_t status);
+std::string format_fields(const Fields& fields);
+void append_field(std::string& text, std::string_view name, std::string_view value);
 
 // The line before a chunk of `bytes` bytes: "1f40\r\n". The last chunk, without trailers, is
 // kLastChunk.

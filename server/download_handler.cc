@@ -94,7 +94,7 @@ class Download {
 };
 
 void Download::start_answer() {
-  if (!response_.started()) response_.start(plan_.head, plan_.body_bytes);
+  if (!response_.started()) response_.start(plan_.head.status, plan_.field_lines, plan_.body_bytes);
 }
 
 Task<Result<>> Download::send() {

@@ -10,6 +10,7 @@
 #include "proto/file_types.h"
 #include "proto/http_conditional.h"
 #include "proto/http_date.h"
+#include "proto/http_response.h"
 #include "proto/media_type.h"
 #include "proto/uri.h"
 #include "server/upload_answer.h"
@@ -74,30 +75,8 @@ RangeSelection select(const proto::RequestHead& request, const db::Link& link, c
   return proto::select_ranges(applies ? request.fields.joined("Range") : "", link.size_bytes);
 }
 
-}  // namespace
-
-bool asks_for_attachment(const proto::RequestHead& request) {
-  const auto parameters = proto::parse_query(request.query);
-  if (!parameters) return false;
-  for (const auto& [name, value] : *parameters) {
-    if (name == "dl" && value != "0") return true;
-  }
-  return false;
-}
-
-std::string etag_of(const db::Link& link) {
-  return '"' + proto::to_hex(proto::sha256("etag " + link.token)).substr(0, 32) + '"';
-}
-
-bool asks_for_plain_download(const proto::RequestHead& request) {
-  static constexpr std::array kFields = {
-      "Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Want-Repr-Digest"};
-  const auto asked = [&](const char* name) { return request.fields.find(name).has_value(); };
-  return request.query.empty() && std::ranges::none_of(kFields, asked);
-}
-
-DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& link, int64_t now_s,
-                           std::string boundary_seed) {
+DownloadPlan make_plan(const proto::RequestHead& request, const db::Link& link, int64_t now_s,
+                       std::string boundary_seed) {
   DownloadPlan plan;
   const proto::Validators validators{.etag = etag_of(link), .last_modified_s = link.created_at_ms / 1000};
   const Precondition precondition = proto::evaluate_preconditions(request.fields, validators, now_s);
@@ -139,6 +118,35 @@ DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& li
   plan.part_type = link.content_type;
   plan.head.fields.add("Content-Type", "multipart/byteranges; boundary=" + plan.boundary);
   plan.body_bytes = proto::parts_length_bytes(plan.boundary, plan.part_type, plan.ranges, link.size_bytes);
+  return plan;
+}
+
+}  // namespace
+
+bool asks_for_attachment(const proto::RequestHead& request) {
+  const auto parameters = proto::parse_query(request.query);
+  if (!parameters) return false;
+  for (const auto& [name, value] : *parameters) {
+    if (name == "dl" && value != "0") return true;
+  }
+  return false;
+}
+
+std::string etag_of(const db::Link& link) {
+  return '"' + proto::to_hex(proto::sha256("etag " + link.token)).substr(0, 32) + '"';
+}
+
+bool asks_for_plain_download(const proto::RequestHead& request) {
+  static constexpr std::array kFields = {
+      "Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Want-Repr-Digest"};
+  const auto asked = [&](const char* name) { return request.fields.find(name).has_value(); };
+  return request.query.empty() && std::ranges::none_of(kFields, asked);
+}
+
+DownloadPlan plan_download(const proto::RequestHead& request, const db::Link& link, int64_t now_s,
+                           std::string boundary_seed) {
+  DownloadPlan plan = make_plan(request, link, now_s, std::move(boundary_seed));
+  if (plan.head.status < 300) plan.field_lines = proto::format_fields(plan.head.fields);
   return plan;
 }
 

@@ -17,6 +17,7 @@ struct DownloadPlan {
   std::string boundary;
   std::string part_type;  // Content-Type of each part
   proto::ResponseHead head;
+  std::string field_lines;  // 200 and 206: head.fields as they go out
   // 200 and 206: the bytes to be sent, in this order. Empty for an empty file, and for 304, 412 and 416.
   std::vector<proto::ByteRange> ranges;
   uint64_t body_bytes = 0;  // Content-Length

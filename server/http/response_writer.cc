@@ -11,6 +11,9 @@
 namespace ringdrop::http {
 namespace {
 
+// Status line, Date, Content-Length, Connection, and what the handler's own connection adds: usually.
+constexpr std::size_t kOwnLinesBytes = 256;
+
 bool has_body(uint16_t status) {
   return status >= 200 && status != 204 && status != 304;
 }
@@ -39,22 +42,26 @@ void ResponseWriter::begin_unparsed() {
   close_after();
 }
 
-std::string ResponseWriter::final_head(const proto::ResponseHead& head, std::optional<uint64_t> length) {
-  CHECK_THAT(!started() && head.status >= 200);
-  status_ = head.status;
+std::string ResponseWriter::final_head(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length) {
+  CHECK_THAT(!started() && status >= 200);
+  status_ = status;
   if (drain_.stop_requested() || (body_ && !body_->can_be_skipped())) close_after();
   length_ = length;
-  wants_body_ = has_body(head.status) && !head_request_;
+  wants_body_ = has_body(status) && !head_request_;
   chunked_ = !length && !http_1_0_;
   if (!length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
-  proto::ResponseHead full = head;
-  for (const proto::Field& field : added_) full.fields.add(field.name, field.value);
-  full.fields.add("Date", proto::format_http_date(loop_.epoch_ms() / 1000));
-  if (length && has_body(head.status)) full.fields.add("Content-Length", std::to_string(*length));
-  if (chunked_ && has_body(head.status)) full.fields.add("Transfer-Encoding", "chunked");
-  if (!keep_alive_) full.fields.add("Connection", "close");
-  if (keep_alive_ && http_1_0_) full.fields.add("Connection", "keep-alive");
-  return proto::format_response_head(full);
+  std::string text;
+  text.reserve(field_lines.size() + kOwnLinesBytes);
+  text += proto::format_status_line(status);
+  text += field_lines;
+  text += proto::format_fields(added_);
+  proto::append_field(text, "Date", proto::format_http_date(loop_.epoch_ms() / 1000));
+  if (length && has_body(status)) proto::append_field(text, "Content-Length", std::to_string(*length));
+  if (chunked_ && has_body(status)) proto::append_field(text, "Transfer-Encoding", "chunked");
+  if (!keep_alive_) proto::append_field(text, "Connection", "close");
+  if (keep_alive_ && http_1_0_) proto::append_field(text, "Connection", "keep-alive");
+  text += "\r\n";
+  return text;
 }
 
 // One call to the kernel; the count of bytes that left, 0 when none did before `patient_until`.
@@ -104,7 +111,7 @@ io::Task<io::Result<>> ResponseWriter::switch_protocols(const proto::ResponseHea
 }
 
 io::Task<io::Result<>> ResponseWriter::send(const proto::ResponseHead& head, std::string_view body) {
-  const std::string text = final_head(head, body.size());
+  const std::string text = final_head(head.status, proto::format_fields(head.fields), body.size());
   const Bytes content = wants_body_ ? as_bytes(body) : Bytes{};
   const io::Result<> sent = co_await send_text(text, content);
   if (!sent) co_return sent;
@@ -114,7 +121,11 @@ io::Task<io::Result<>> ResponseWriter::send(const proto::ResponseHead& head, std
 }
 
 void ResponseWriter::start(const proto::ResponseHead& head, std::optional<uint64_t> length) {
-  held_head_ = final_head(head, length);
+  start(head.status, proto::format_fields(head.fields), length);
+}
+
+void ResponseWriter::start(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length) {
+  held_head_ = final_head(status, field_lines, length);
   held_head_sent_ = 0;
 }
 

@@ -55,6 +55,8 @@ class ResponseWriter {
 
   // A streamed final answer of `length` bytes, or of unknown length. Sends nothing yet.
   void start(const proto::ResponseHead& head, std::optional<uint64_t> length);
+  // The same with fields that proto::format_fields() has made lines of before, for an answer that is given often.
+  void start(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
   // HEAD: a started answer has no body, finish() is all that is left to do. (So has one with status 204 or 304.)
   bool is_head() const { return head_request_; }
   // All of `bytes`.
@@ -87,7 +89,7 @@ class ResponseWriter {
   uint64_t body_bytes_sent() const { return body_bytes_sent_; }
 
  private:
-  std::string final_head(const proto::ResponseHead& head, std::optional<uint64_t> length);
+  std::string final_head(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
   io::Task<io::Result<std::size_t>> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
   void count_acknowledged();
