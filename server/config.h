@@ -41,7 +41,7 @@ struct Config {
   std::filesystem::path data_dir{"./data"};
   uint32_t loops = 0;  // 0: one a core, see loop_count()
   uint64_t memory_budget_bytes = 64 * kMiB;
-  uint64_t cache_bytes = 8 * kMiB;
+  uint64_t cache_bytes = 32 * kMiB;
   uint64_t max_upload_bytes = 1024 * kGiB;
   uint64_t min_free_bytes = 256 * kMiB;
   uint32_t max_connections = 10'000;
