@@ -37,7 +37,8 @@ io::Error last_failure(sqlite3* connection, const char* op) {
   const int code = sqlite3_extended_errcode(connection);
   int sys_errno = sqlite3_system_errno(connection);
   // SQLite 3.40 does not note the errno of a failed COMMIT or checkpoint on the connection, and makes SQLITE_CORRUPT of
-  // a read that failed with EIO.
+  // a read that failed with EIO. Its files remember the last errno: a disk that has failed once is blamed for what is
+  // found corrupt later.
   const int primary = code & 0xff;
   if ((primary == SQLITE_IOERR || primary == SQLITE_CORRUPT) && sys_errno == 0) sys_errno = errno_of_files(connection);
   return error_from_sqlite(code, sys_errno, op);

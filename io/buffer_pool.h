@@ -99,6 +99,7 @@ class BufferPool {
 
   EventLoop& loop_;
   std::byte* memory_;
+  std::byte* mapped_ = nullptr;  // what memory_ is an aligned part of
   std::vector<Slab> slabs_;
   const std::size_t common_slabs_;  // those before the reserve
   std::size_t large_slabs_ = 0;

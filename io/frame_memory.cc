@@ -17,7 +17,7 @@ constexpr bool kReuse = true;
 
 constexpr std::size_t kStepBytes = 64;
 constexpr std::size_t kMostBytes = 4096;
-constexpr uint32_t kMostWaiting = 64;  // of one size on one thread
+constexpr std::size_t kMostWaitingBytes = 64 * 1024;  // of one size on one thread, so 4 MiB a thread at the very most
 
 struct Waiting {
   Waiting* next;
@@ -64,7 +64,8 @@ void* take_frame(std::size_t bytes) {
 
 void give_back_frame(void* frame, std::size_t bytes) noexcept {
   const std::size_t list = list_of(bytes);
-  if (!kReuse || bytes > kMostBytes || lists.closed || lists.count[list] == kMostWaiting) {
+  if (!kReuse || bytes > kMostBytes || lists.closed ||
+      lists.count[list] * (list + 1) * kStepBytes >= kMostWaitingBytes) {
     ::operator delete(frame);
     return;
   }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,59 +19,63 @@ using io::Task;
 constexpr uint64_t kUploadsAStep = 64;
 // The catalogue's log lives on the floor too: so little below it is no distress.
 constexpr uint64_t kPartOfFloorToWorry = 8;
+// How long the disk must be short before bytes go, and before more of them go: XFS and btrfs free what was removed a
+// while later, and files stay open for a second or two after a download.
+constexpr io::Milliseconds kPatience{5'000};
 
-bool in_distress(uint64_t free_bytes, uint64_t floor_bytes) {
-  return free_bytes < floor_bytes - floor_bytes / kPartOfFloorToWorry;
+}  // namespace
+
+Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_known) {
+  const Result<io::FileSystemStatus> disk = co_await blobs.file_system();
+  if (!disk) co_return std::unexpected(disk.error());
+  const uint64_t least = config_.min_free_bytes - config_.min_free_bytes / kPartOfFloorToWorry;
+  if (disk->free_bytes >= least) {
+    since_.reset();
+    co_return false;
+  }
+  if (!since_) since_ = loop_.now();
+  const Result<> released = co_await release_reservations(loop_, blobs, uploads_, loop_.now());
+  if (!released) co_return std::unexpected(released.error());
+  const bool all_released = all_space_known && uploads_.holding_space(loop_.now(), 1).empty();
+  if (!all_released || loop_.now() < *since_ + kPatience) co_return false;
+  co_return co_await give_up_oldest(disk->free_bytes);
+}
+
+Task<Result<bool>> DiskRelief::give_up_oldest(uint64_t free_bytes) {
+  const Result<std::vector<std::string>> oldest = co_await catalogue_.oldest_open_uploads(loop_, kUploadsAStep);
+  if (!oldest) co_return std::unexpected(oldest.error());
+  for (const std::string& id_hash : *oldest) {
+    const std::stop_source nobody;
+    std::optional<UploadRegistry::Claim> claim = uploads_.try_claim(loop_, id_hash, nobody);
+    if (!claim) continue;
+    const Result<bool> gave = co_await give_up(*claim);
+    if (!gave) co_return gave;
+    if (!*gave) continue;
+    since_ = loop_.now();
+    loop_.log().warn(
+        fmt::format("the disk has {} left, less than min_free_space: the oldest unfinished upload gives way",
+                    proto::format_size(free_bytes)));
+    co_return true;
+  }
+  co_return false;
 }
 
 // One by its claim. false: it is younger than the catalogue thought, which knows now.
-Task<Result<bool>> give_up(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry::Claim& claim,
-                           ProgressHub& progress, const Config& config) {
-  Result<std::optional<db::Upload>> found = co_await catalogue.find_upload(loop, claim.id_hash());
+Task<Result<bool>> DiskRelief::give_up(UploadRegistry::Claim& claim) {
+  Result<std::optional<db::Upload>> found = co_await catalogue_.find_upload(loop_, claim.id_hash());
   if (!found) co_return std::unexpected(found.error());
   if (!*found || (*found)->state != db::UploadState::open) co_return false;
   std::optional<ParkedUpload> parked = claim.take_parked();
   if (parked && parked->row.expires_at_ms > (*found)->expires_at_ms) {
-    const Result<> saved = co_await catalogue.save_upload(loop, parked->row);
+    const Result<> saved = co_await catalogue_.save_upload(loop_, parked->row);
     claim.release(std::move(parked));
     if (!saved) co_return std::unexpected(saved.error());
     co_return false;
   }
-  const Result<> ended = co_await abandon_upload(loop, catalogue, progress, config, std::move(**found),
+  const Result<> ended = co_await abandon_upload(loop_, catalogue_, progress_, config_, std::move(**found),
                                                  db::UploadState::failed, "storage_full");
   if (!ended) co_return std::unexpected(ended.error());
   co_return true;
-}
-
-}  // namespace
-
-Task<Result<bool>> relieve_disk(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
-                                UploadRegistry& uploads, ProgressHub& progress, const Config& config) {
-  const Result<io::FileSystemStatus> disk = co_await blobs.file_system();
-  if (!disk) co_return std::unexpected(disk.error());
-  if (!in_distress(disk->free_bytes, config.min_free_bytes)) co_return false;
-
-  const Result<> released = co_await release_reservations(loop, blobs, uploads, loop.now());
-  if (!released) co_return std::unexpected(released.error());
-  const Result<io::FileSystemStatus> now = co_await blobs.file_system();
-  if (!now) co_return std::unexpected(now.error());
-  if (!in_distress(now->free_bytes, config.min_free_bytes)) co_return false;
-
-  const Result<std::vector<std::string>> oldest = co_await catalogue.oldest_open_uploads(loop, kUploadsAStep);
-  if (!oldest) co_return std::unexpected(oldest.error());
-  for (const std::string& id_hash : *oldest) {
-    const std::stop_source nobody;
-    std::optional<UploadRegistry::Claim> claim = uploads.try_claim(loop, id_hash, nobody);
-    if (!claim) continue;
-    const Result<bool> gave = co_await give_up(loop, catalogue, *claim, progress, config);
-    if (!gave) co_return gave;
-    if (!*gave) continue;
-    loop.log().warn(
-        fmt::format("the disk has {} left, less than min_free_space: the oldest unfinished upload gives way",
-                    proto::format_size(now->free_bytes)));
-    co_return true;
-  }
-  co_return false;
 }
 
 }  // namespace ringdrop::server

@@ -3,7 +3,10 @@
 // no client can drive out another's upload.
 #pragma once
 
+#include <optional>
+
 #include "db/catalogue.h"
+#include "io/clock.h"
 #include "io/event_loop.h"
 #include "io/task.h"
 #include "server/config.h"
@@ -13,9 +16,29 @@
 
 namespace ringdrop::server {
 
-// One step, where one is needed: uploads that a request has at this moment give nothing. true: garbage was made, and
-// when it is removed there may be need for another step. Errors of storage and catalogue; nothing is lost.
-io::Task<io::Result<bool>> relieve_disk(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
-                                        UploadRegistry& uploads, ProgressHub& progress, const Config& config);
+class DiskRelief {
+ public:
+  // All outlive it. Used on `loop`.
+  DiskRelief(io::EventLoop& loop, db::Catalogue& catalogue, UploadRegistry& uploads, ProgressHub& progress,
+             const Config& config)
+      : loop_(loop), catalogue_(catalogue), uploads_(uploads), progress_(progress), config_(config) {}
+
+  // Looks at the disk, and does what is needed; for every round of the sweeper. Uploads that a request has at this
+  // moment give nothing, and bytes go one upload at a time: file systems tell of freed space late. `all_space_known`:
+  // no space is held that the registry does not know of. true: garbage was made. Errors of storage and catalogue;
+  // nothing is lost.
+  io::Task<io::Result<bool>> step(storage::BlobStore& blobs, bool all_space_known);
+
+ private:
+  io::Task<io::Result<bool>> give_up_oldest(uint64_t free_bytes);
+  io::Task<io::Result<bool>> give_up(UploadRegistry::Claim& claim);
+
+  io::EventLoop& loop_;
+  db::Catalogue& catalogue_;
+  UploadRegistry& uploads_;
+  ProgressHub& progress_;
+  const Config& config_;
+  std::optional<io::TimePoint> since_;  // when the disk began to be short, or an upload gave way
+};
 
 }  // namespace ringdrop::server

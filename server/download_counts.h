@@ -21,7 +21,7 @@ class DownloadCounts {
     const auto found = counts_.find(token);
     if (found != counts_.end()) {
       ++found->second;
-    } else if (counts_.size() < kMostLinks) {
+    } else if (counts_.size() < kMostCounted) {
       counts_.emplace(token, 1);
     }
   }
@@ -44,6 +44,7 @@ class DownloadCounts {
 
  private:
   // Different links within one second; the count is approximate, memory is not.
+  static constexpr std::size_t kMostCounted = 10'000;
   static constexpr std::size_t kMostLinks = 1'000;
 
   std::unordered_map<std::string, uint64_t> counts_;  // by token

@@ -105,8 +105,8 @@ Task<Result<>> Download::send() {
     co_return opened;
   }
   const bool whole = plan_.boundary.empty() && plan_.body_bytes == link_.size_bytes && link_.size_bytes > 0;
-  collecting_ = whole && services_.hot_links.wants_content(*hot_);
-  if (collecting_) hot_->filling = true;
+  collecting_ = whole && services_.hot_links.start_collecting(*hot_);
+  if (collecting_) collected_.reserve(link_.size_bytes);
   const Result<> sent = co_await send_body();
   if (collecting_ && collected_.size() == link_.size_bytes) {
     services_.hot_links.keep_content(hot_, std::move(collected_));
@@ -124,8 +124,8 @@ void Download::collect(Bytes sent) {
 }
 
 void Download::stop_collecting() {
-  if (std::exchange(collecting_, false)) hot_->filling = false;
-  collected_ = {};
+  if (std::exchange(collecting_, false)) services_.hot_links.stop_collecting(*hot_);
+  std::string().swap(collected_);  // an assignment keeps the memory
 }
 
 Task<> Download::settle() {
@@ -193,9 +193,13 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     }
     if (!kept_up) co_return std::unexpected(kept_up.error());
     if (*kept_up) continue;
-    // A slow reader holds no memory: what it has not taken is read when it can take it.
-    content_.reset();
+    // A slow reader holds no memory: what it has not taken is read when it can take it. Unless the link was deleted
+    // meanwhile and its file is gone: who has begun gets the rest.
     stop_collecting();
+    if (content_) {
+      const Result<> opened = co_await reader_.open();
+      if (opened) content_.reset();
+    }
     const Result<> writable = co_await response_.wait_writable();
     if (!writable) co_return writable;
   }
@@ -254,7 +258,10 @@ const DownloadPlan& plan_for(const Services& services, const proto::RequestHead&
                              std::optional<DownloadPlan>& planned) {
   const int64_t now_s = services.loop.epoch_ms() / 1000;
   if (asks_for_plain_download(request)) {
-    if (!hot.plain) hot.plain = plan_download(request, hot.link, now_s, {});
+    if (!hot.plain) {
+      hot.plain = plan_download(request, hot.link, now_s, {});
+      hot.plain->head.fields = {};  // which its lines have
+    }
     return *hot.plain;
   }
   planned = plan_download(request, hot.link, now_s, db::make_link_token(services.loop.ring()));

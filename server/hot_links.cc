@@ -5,8 +5,10 @@
 namespace ringdrop::server {
 namespace {
 
-// What a link takes, roughly: its strings, its plan's fields, and the bookkeeping.
-constexpr uint64_t kLinkBytes = 2 * kKiB;
+// What a link takes, roughly: its strings, the lines of its answer's head, and the bookkeeping.
+constexpr uint64_t kLinkBytes = 3 * kKiB;
+// How much of the budget may be on its way from the disk, beside what is here.
+constexpr uint64_t kPartForCollecting = 8;
 
 uint64_t cost_of(const HotLink& hot) {
   const db::Link& link = hot.link;
@@ -32,7 +34,7 @@ HotLinks::Ptr HotLinks::find(std::string_view token, uint64_t version, io::Epoch
 }
 
 HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
-  for (db::Extent& extent : link.extents) extent.checksums = {};
+  for (db::Extent& extent : link.extents) std::string().swap(extent.checksums);  // an assignment keeps the memory
   auto hot = std::make_shared<HotLink>();
   hot->link = std::move(link);
   hot->version = version;
@@ -46,8 +48,17 @@ HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
   return hot;
 }
 
-bool HotLinks::wants_content(const HotLink& hot) const {
-  return hot.asked_again && !hot.filling && !hot.content && hot.link.size_bytes <= kMostContentBytes;
+bool HotLinks::start_collecting(HotLink& hot) {
+  const bool wanted = hot.asked_again && !hot.filling && !hot.content && hot.link.size_bytes <= kMostContentBytes;
+  if (!wanted || collecting_bytes_ + hot.link.size_bytes > budget_bytes_ / kPartForCollecting) return false;
+  collecting_bytes_ += hot.link.size_bytes;
+  hot.filling = true;
+  return true;
+}
+
+void HotLinks::stop_collecting(HotLink& hot) {
+  collecting_bytes_ -= hot.link.size_bytes;
+  hot.filling = false;
 }
 
 void HotLinks::keep_content(const Ptr& hot, std::string content) {
@@ -60,6 +71,7 @@ void HotLinks::keep_content(const Ptr& hot, std::string content) {
 
 void HotLinks::erase(List::iterator one) {
   used_bytes_ -= cost_of(**one);
+  (*one)->content.reset();  // whoever sends it at this moment has it still, and no longer than that
   by_token_.erase((*one)->link.token);
   list_.erase(one);
 }

@@ -42,8 +42,10 @@ class HotLinks {
   Ptr find(std::string_view token, uint64_t version, io::EpochMs now_ms);
   // What the catalogue has told; `version`: from before it was asked. Kept when it may be.
   Ptr keep(db::Link link, uint64_t version);
-  // Whether a download of it should collect the content: one does, when it was asked for more than once.
-  bool wants_content(const HotLink& hot) const;
+  // Whether a download of it is to collect the content: one does, when it was asked for more than once, and all that
+  // collect at a time are bounded. true: stop_collecting() comes.
+  bool start_collecting(HotLink& hot);
+  void stop_collecting(HotLink& hot);
   // Kept while `hot` is.
   void keep_content(const Ptr& hot, std::string content);
 
@@ -57,6 +59,7 @@ class HotLinks {
 
   const uint64_t budget_bytes_;
   uint64_t used_bytes_ = 0;
+  uint64_t collecting_bytes_ = 0;
   List list_;
   std::unordered_map<std::string_view, List::iterator> by_token_;  // views into the links
 };

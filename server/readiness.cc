@@ -31,18 +31,17 @@ Rejection trouble_of(const io::Error& error) {
 }  // namespace
 
 Task<std::optional<Rejection>> Readiness::look() {
-  if (services_.catalogue.failed()) co_return kCatalogueFailed;
-  if (services_.blobs.failed()) co_return kSyncFailed;
   const Result<> probed = co_await services_.blobs.probe();
   if (!probed) co_return trouble_of(probed.error());
   co_return std::nullopt;
 }
 
 Task<std::optional<Rejection>> Readiness::trouble() {
-  const io::TimePoint now = services_.loop.now();
-  if (looked_at_ && now < *looked_at_ + kLookPause) co_return trouble_;
-  looked_at_ = now;
+  if (services_.catalogue.failed()) co_return kCatalogueFailed;
+  if (services_.blobs.failed()) co_return kSyncFailed;
+  if (looked_at_ && services_.loop.now() < *looked_at_ + kLookPause) co_return trouble_;
   const std::optional<Rejection> found = co_await look();
+  looked_at_ = services_.loop.now();
   if (found && (!trouble_ || trouble_->reason != found->reason)) {
     services_.loop.log().error(fmt::format("not ready: {}", found->reason));
   }

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "io/on_loop.h"
-#include "server/disk_relief.h"
 #include "server/expiry.h"
 #include "server/reservations.h"
 
@@ -53,6 +52,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
       catalogue_(catalogue),
       max_connections_(max_connections),
       loop_(*loops.front()),
+      disk_relief_(loop_, catalogue_, uploads_, progress_, config_),
       pause_(loop_),
       accepting_(loop_) {
   const uint64_t memory_bytes = config.memory_budget_bytes / loops.size();
@@ -145,7 +145,7 @@ Task<> Server::sweep_for_ever() {
     Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, progress_, config_);
     if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
     if (more && !*more) {
-      more = co_await relieve_disk(loop_, loops_.front()->blobs(), catalogue_, uploads_, progress_, config_);
+      more = co_await disk_relief_.step(loops_.front()->blobs(), !next_left_upload_);
     }
     if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
     pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;

@@ -13,6 +13,7 @@
 #include "io/event_loop.h"
 #include "io/task_scope.h"
 #include "server/config.h"
+#include "server/disk_relief.h"
 #include "server/http/acceptor.h"
 #include "server/http/limits.h"
 #include "server/recovery.h"
@@ -65,6 +66,7 @@ class Server {
   RunningDownloads running_downloads_;
   UploadRegistry uploads_;
   std::optional<uint64_t> next_left_upload_ = 0;  // see release_left_reservations()
+  DiskRelief disk_relief_;
   std::stop_source failure_;
   io::WaitList pause_;
   io::TaskScope accepting_;

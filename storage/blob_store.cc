@@ -138,7 +138,7 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::create(std::optional<uint64
     const Result<io::FileSystemStatus> looked = co_await file_system();
     if (!looked) co_return std::unexpected(looked.error());
   }
-  if (space_.bytes_above_floor() < length.value_or(1)) {
+  if (space_.bytes_above_floor() < std::max<uint64_t>(1, length.value_or(1))) {
     co_return io::fail(Errc::no_space, "reserve");
   }
 

@@ -62,14 +62,16 @@ class Hot(EndToEnd):
 
     def test_a_new_expiry_holds_on_every_connection_at_once(self):
         body = random_bytes(5 * KIB, "changed")
-        answer = self.upload(body)
+        answer = self.upload(body, "Expires-In: 1h")
         path = path_of(answer)
         self.heat(path, body)
-        form = f"token={answer.get('X-Token')}&expires=1".encode()  # in an hour
+        soon = int(time.time() * 1000) + 1500
+        form = f"token={answer.get('X-Token')}&expires={soon}".encode()
         changed = self.here.exchange(request("POST", "/" + path.split("/")[1],
                                              "Content-Type: application/x-www-form-urlencoded", body=form))
         self.assertEqual(changed.status, 200, changed)
-        self.heat(path, body)
+        wait_until(lambda: time.time() * 1000 > soon, "its new time is over")
+        self.assertEqual(self.statuses(path), {404})
 
     def test_ranges_conditions_and_head_are_as_before(self):
         body = random_bytes(40 * KIB, "ranges")

@@ -46,39 +46,53 @@ TEST_CASE("a link with a limit of downloads is never kept, nor is anything witho
   CHECK(none.find("a", 1, kNow) == nullptr);
 }
 
-TEST_CASE("content is wanted of a small file that was asked for more than once, from one download") {
+TEST_CASE("content is collected of a small file that was asked for more than once, by one download") {
   HotLinks links(kMiB);
   const HotLinks::Ptr small = links.keep(link_of("small", HotLinks::kMostContentBytes), 1);
   const HotLinks::Ptr large = links.keep(link_of("large", HotLinks::kMostContentBytes + 1), 1);
-  CHECK_FALSE(links.wants_content(*small));
+  CHECK_FALSE(links.start_collecting(*small));
   links.find("small", 1, kNow);
   links.find("large", 1, kNow);
-  CHECK(links.wants_content(*small));
-  CHECK_FALSE(links.wants_content(*large));
-  small->filling = true;
-  CHECK_FALSE(links.wants_content(*small));
-  small->filling = false;
+  CHECK(links.start_collecting(*small));
+  CHECK_FALSE(links.start_collecting(*large));
+  CHECK_FALSE(links.start_collecting(*small));
+  links.stop_collecting(*small);
+  CHECK(links.start_collecting(*small));
   links.keep_content(small, std::string(small->link.size_bytes, 'x'));
-  CHECK_FALSE(links.wants_content(*small));
+  links.stop_collecting(*small);
+  CHECK_FALSE(links.start_collecting(*small));
   CHECK(small->content->size() == HotLinks::kMostContentBytes);
 }
 
+TEST_CASE("what is collected at a time is bounded too") {
+  HotLinks links(kMiB);  // an eighth of it: two files
+  int collecting = 0;
+  for (int number = 0; number < 10; ++number) {
+    const std::string token = std::to_string(number);
+    const HotLinks::Ptr hot = links.keep(link_of(token, HotLinks::kMostContentBytes), 1);
+    links.find(token, 1, kNow);
+    if (links.start_collecting(*hot)) ++collecting;
+  }
+  CHECK(collecting == 2);
+}
+
 TEST_CASE("the budget holds: who was not asked for longest goes, with its content") {
-  HotLinks links(37 * kKiB);
+  HotLinks links(39 * kKiB);
   const HotLinks::Ptr first = links.keep(link_of("first", 16 * kKiB), 1);
   links.keep_content(first, std::string(16 * kKiB, 'x'));
   const HotLinks::Ptr second = links.keep(link_of("second", 16 * kKiB), 1);
   links.find("first", 1, kNow);
   links.keep_content(second, std::string(16 * kKiB, 'y'));
-  CHECK(links.used_bytes() <= 37 * kKiB);
+  CHECK(links.used_bytes() <= 39 * kKiB);
   const HotLinks::Ptr third = links.keep(link_of("third", 16 * kKiB), 1);
   CHECK(links.find("second", 1, kNow) == nullptr);
+  CHECK(second->content == nullptr);  // whoever holds the link does not hold the memory
   CHECK(links.find("first", 1, kNow) == first);
   links.keep_content(second, std::string(16 * kKiB, 'y'));  // which is not there any more
-  CHECK(links.used_bytes() < 30 * kKiB);
+  CHECK(links.used_bytes() < 31 * kKiB);
   for (int number = 0; number < 1000; ++number) {
     links.keep(link_of(std::to_string(number)), 1);
-    CHECK(links.used_bytes() <= 37 * kKiB);
+    CHECK(links.used_bytes() <= 39 * kKiB);
   }
   CHECK(third->link.token == "third");  // whoever sends it has it still
 }
