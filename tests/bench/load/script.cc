@@ -64,7 +64,8 @@ class AppendScript : public Script {
 
   bool next(Message& message) override {
     constexpr std::string_view kTus = "Tus-Resumable: 1.0.0\r\n";
-    if (done_ == pieces_) return false;
+    // A request that failed ends it: the next one would have the wrong offset.
+    if (done_ == pieces_ || std::exchange(is_unanswered_, true)) return false;
     if (upload_.empty()) {
       message = plain_message(
           "POST", "/uploads",
@@ -78,6 +79,7 @@ class AppendScript : public Script {
   }
 
   void answered(const Response& response) override {
+    is_unanswered_ = false;
     if (upload_.empty()) {
       upload_ = path_of(response.location);
     } else {
@@ -90,6 +92,7 @@ class AppendScript : public Script {
   uint64_t piece_bytes_;
   uint64_t pieces_;
   uint64_t done_ = 0;
+  bool is_unanswered_ = false;
   std::string upload_;  // its path, once it is made
 };
 
