@@ -163,7 +163,17 @@ io::Result<CatalogueTotals> CatalogueAudit::totals() {
   return CatalogueTotals{static_cast<uint64_t>(*links), static_cast<uint64_t>(*bytes)};
 }
 
+// The row and its extents as of one moment: a server may remove the link between two looks.
 io::Result<std::optional<NumberedLink>> CatalogueAudit::next_link(int64_t from) {
+  const io::Result<> begun = database_.execute("BEGIN", kOp);
+  if (!begun) return std::unexpected(begun.error());
+  io::Result<std::optional<NumberedLink>> found = read_link(from);
+  const io::Result<> ended = database_.execute("ROLLBACK", kOp);
+  if (found && !ended) return std::unexpected(ended.error());
+  return found;
+}
+
+io::Result<std::optional<NumberedLink>> CatalogueAudit::read_link(int64_t from) {
   NumberedLink found;
   {
     Statement::Use use = next_link_.use();

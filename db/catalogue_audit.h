@@ -65,6 +65,7 @@ class CatalogueAudit {
  private:
   explicit CatalogueAudit(Database database) : database_(std::move(database)) {}
   io::Result<> prepare();
+  io::Result<std::optional<NumberedLink>> read_link(int64_t from);
   io::Result<> read_extents(NumberedLink& found);
 
   Database database_;

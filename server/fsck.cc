@@ -233,6 +233,11 @@ void Fsck::judge_needed(const Rows& rows, BlobId id, const std::optional<FoundBl
 
 Result<> Fsck::drop_broken() {
   if (broken_links_.empty() && broken_uploads_.empty()) return {};
+  // Rather a directory that is not mounted, or half restored, than all files lost at once.
+  if (files_ == 0) {
+    finding("blobs/ has no file at all: nothing is dropped");
+    return {};
+  }
   Result<db::CatalogueSurgery> surgery =
       db::CatalogueSurgery::open(catalogue_path(options_.data_dir), db::CatalogueSurgery::Patient::original);
   if (!surgery) return std::unexpected(surgery.error());

@@ -75,7 +75,7 @@ class Scrub {
   Result<bool> scrub_extent(const db::NumberedLink& numbered, const db::Extent& extent,
                             std::vector<proto::Digester>& digesters);
   bool see(Bytes bytes, std::vector<proto::Digester>& digesters);
-  Result<bool> is_still_there(int64_t link_id);
+  Result<bool> is_still_there(const db::NumberedLink& numbered);
   void show_progress();
   void clear_progress();
   void finding(const std::string& line);
@@ -164,7 +164,7 @@ Result<bool> Scrub::scrub_extent(const db::NumberedLink& numbered, const db::Ext
   if (!scanned && scanned.error().code == Errc::cancelled) return std::unexpected(scanned.error());
   if (scanned && scanned->sound(extent.length_bytes)) return true;
   // A server deletes the row first, the file afterwards.
-  const Result<bool> needed = is_still_there(numbered.id);
+  const Result<bool> needed = is_still_there(numbered);
   if (!needed || !*needed) return needed;
   if (!scanned) {
     finding(fmt::format("{}: {}", what, io::describe(scanned.error())));
@@ -182,10 +182,11 @@ Result<bool> Scrub::scrub_extent(const db::NumberedLink& numbered, const db::Ext
   return false;
 }
 
-Result<bool> Scrub::is_still_there(int64_t link_id) {
-  const Result<std::optional<db::NumberedLink>> link = db_.next_link(link_id);
+// SQLite gives the highest id out again once its link is gone; a token never comes back.
+Result<bool> Scrub::is_still_there(const db::NumberedLink& numbered) {
+  const Result<std::optional<db::NumberedLink>> link = db_.next_link(numbered.id);
   if (!link) return std::unexpected(link.error());
-  return *link && (*link)->id == link_id;
+  return *link && (*link)->link.token == numbered.link.token;
 }
 
 bool Scrub::see(Bytes bytes, std::vector<proto::Digester>& digesters) {

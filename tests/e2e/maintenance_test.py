@@ -171,6 +171,18 @@ class Fsck(Maintenance):
         wait_until(lambda: len(server.stored_files()) == 1, "what is left of a dropped link is swept")
         self.fsck(server, code=0)
 
+    def test_where_no_file_is_at_all_nothing_is_dropped(self):
+        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000)
+        blobs = server.data / "blobs"
+        blobs.rename(server.data / "elsewhere")  # as when its disk is not mounted
+        blobs.mkdir()
+        self.assertIn("nothing is dropped", self.fsck(server, "--repair", "--drop-broken", code=1).stdout)
+        blobs.rmdir()
+        (server.data / "elsewhere").rename(blobs)
+        self.fsck(server, code=0)
+        server.start()
+        self.assertEqual([server.get(link).status for link in links], [200, 200])
+
     def test_an_unfinished_upload_whose_acknowledged_bytes_are_gone_is_found_and_dropped(self):
         server = self.server()
         upload = server.exchange(request("POST", "/uploads", TUS, "Upload-Length: 20000")).get("Location")
@@ -318,7 +330,7 @@ class Scrub(Maintenance):
         self.assertIn("2 links", self.scrub(server, "--from", number, code=0).stdout)
 
     def test_beside_a_server_under_load_nothing_is_found_that_is_not_so(self):
-        server = self.server("--loops", "2")
+        server = self.server("--loops", "2", "--digest", "always")
         with Load(server, "scrub") as load:
             for _ in range(10):
                 self.assertEqual(self.scrub(server, code=0).stderr, "")

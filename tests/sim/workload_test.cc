@@ -34,6 +34,10 @@ TEST_CASE("whatever ends the server, and when: what a client was told is true af
   }
   fmt::print("seeds from {}: {} operations, {} crashes, {} facts looked at, {} offsets told by 104\n", first,
              all.operations, all.crashes, all.checks, all.checkpoints);
+  if (rounds >= 360) {
+    CHECK(all.operations >= 200'000);
+    CHECK(all.crashes >= 2'000);
+  }
 }
 
 TEST_CASE("the same seed gives the same round") {
