@@ -38,14 +38,14 @@ class DownloadCounts {
   };
   // Above the bound it is the next start's to settle.
   void add_unsettled(std::string_view token, bool completed) {
-    if (unsettled_.size() < kMostLinks) unsettled_.push_back({std::string(token), completed});
+    if (unsettled_.size() < kMostUnsettled) unsettled_.push_back({std::string(token), completed});
   }
   std::vector<Unsettled> take_unsettled() { return std::exchange(unsettled_, {}); }
 
  private:
   // Different links within one second; the count is approximate, memory is not.
   static constexpr std::size_t kMostCounted = 10'000;
-  static constexpr std::size_t kMostLinks = 1'000;
+  static constexpr std::size_t kMostUnsettled = 1'000;
 
   std::unordered_map<std::string, uint64_t> counts_;  // by token
   std::vector<Unsettled> unsettled_;

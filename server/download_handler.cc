@@ -50,7 +50,6 @@ class Download {
         hot_(std::move(hot)),
         link_(hot_->link),
         plan_(plan),
-        reader_(services.blobs.open_reader(extents_of(link_))),
         content_(hot_->content),
         buffers_(services.pool, io::BufferPool::Use::other) {}
   ~Download() { stop_collecting(); }
@@ -62,6 +61,7 @@ class Download {
   Task<Result<>> send();
 
  private:
+  Task<Result<>> open_reader();
   Task<Result<>> send_body();
   Task<Result<>> send_range(proto::ByteRange range);
   Task<Result<bool>> send_from_memory(uint64_t& offset, uint64_t end);
@@ -83,7 +83,7 @@ class Download {
   const HotLinks::Ptr hot_;
   const db::Link& link_;
   const DownloadPlan& plan_;
-  storage::BlobReader reader_;
+  std::optional<storage::BlobReader> reader_;   // once bytes come from the disk
   std::shared_ptr<const std::string> content_;  // of all the file, as long as the peer keeps up
   bool collecting_ = false;                     // what is sent is wanted for the next one
   std::string collected_;
@@ -99,7 +99,7 @@ void Download::start_answer() {
 
 Task<Result<>> Download::send() {
   Result<> opened;
-  if (!content_) opened = co_await reader_.open();
+  if (!content_) opened = co_await open_reader();
   if (!opened || response_.is_head()) {
     if (opened) start_answer();
     co_return opened;
@@ -117,6 +117,11 @@ Task<Result<>> Download::send() {
     services_.download_counts.add(link_.token);
   }
   co_return sent;
+}
+
+Task<Result<>> Download::open_reader() {
+  if (!reader_) reader_.emplace(services_.blobs.open_reader(extents_of(link_)));
+  co_return co_await reader_->open();
 }
 
 void Download::collect(Bytes sent) {
@@ -197,7 +202,7 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     // meanwhile and its file is gone: who has begun gets the rest.
     stop_collecting();
     if (content_) {
-      const Result<> opened = co_await reader_.open();
+      const Result<> opened = co_await open_reader();
       if (opened) content_.reset();
     }
     const Result<> writable = co_await response_.wait_writable();
@@ -221,7 +226,7 @@ Task<Result<bool>> Download::send_from_disk(uint64_t& offset, uint64_t end) {
   const Result<io::Buffer> buffer = co_await buffers_.next(end - offset > io::kSmallBufferBytes, deadline, stop_);
   if (!buffer) co_return std::unexpected(buffer.error());
   const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, buffer->size()));
-  const Result<std::size_t> got = co_await reader_.read_some_at(room, offset, buffer->fixed_buffer());
+  const Result<std::size_t> got = co_await reader_->read_some_at(room, offset, buffer->fixed_buffer());
   if (!got) co_return std::unexpected(got.error());
   const Bytes piece = room.first(*got);
   const Result<std::size_t> sent = co_await send_piece(piece);

@@ -15,7 +15,8 @@ class Readiness {
   // `services` outlives it.
   explicit Readiness(const Services& services) : services_(services) {}
 
-  // nullopt: ready; else 503 `not_ready` and why. Asks the disk, so at most once a second; each change is logged.
+  // nullopt: ready; else 503 `not_ready` and why. Asks the disk, so at most once a second; a change of what
+  // it says is logged, as a failed catalogue and a failed sync were by who met them.
   io::Task<std::optional<proto::Rejection>> trouble();
 
  private:

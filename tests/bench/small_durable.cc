@@ -209,12 +209,16 @@ int listen_somewhere() {
 
 int main(int argc, char** argv) {
   if (argc < 3) return 64;
+  unsigned thread_total = 0;
+  const std::string_view wanted = argv[2];
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), thread_total);
+  if (error != std::errc() || end != wanted.data() + wanted.size()) return 64;
   const std::string_view last = argc > 3 ? argv[3] : "rows";
   const Steps steps = last == "files" ? Steps::files : last == "directories" ? Steps::directories : Steps::rows;
   Store store(argv[1], steps);
   const int listener = listen_somewhere();
   std::vector<std::thread> threads;
-  for (int i = 0; i < std::atoi(argv[2]); ++i) threads.emplace_back([&] { accept_for_ever(listener, store); });
+  for (unsigned i = 0; i < thread_total; ++i) threads.emplace_back([&] { accept_for_ever(listener, store); });
   for (std::thread& thread : threads) thread.join();
   return 0;
 }
