@@ -19,7 +19,9 @@ inline constexpr io::Milliseconds kSmallBufferPatience{2};
 
 class TransferBuffers {
  public:
-  TransferBuffers(io::BufferPool& pool, io::BufferPool::Use use) : pool_(pool), use_(use) {}
+  // `proven`: the peer has shown already that it fills a small one.
+  TransferBuffers(io::BufferPool& pool, io::BufferPool::Use use, bool proven = false)
+      : pool_(pool), use_(use), proof_(proven ? 1 : 0) {}
 
   // The next buffer; a large one only when more than a small one's worth is left. A transfer never waits for a large
   // one. Waits for a small one until `deadline`: timed_out, cancelled.
@@ -38,7 +40,7 @@ class TransferBuffers {
   io::BufferPool& pool_;
   io::BufferPool::Use use_;
   uint32_t proof_needed_ = 1;
-  uint32_t proof_ = 0;
+  uint32_t proof_;
 };
 
 }  // namespace ringdrop::server

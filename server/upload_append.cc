@@ -16,7 +16,8 @@ io::Task<AppendEnd> FileSink::take(io::Buffer buffer, std::size_t bytes) {
 
 io::Task<AppendEnd> append_body(const Services& services, http::BodyReader& body, BodySink& sink,
                                 std::stop_token stop) {
-  TransferBuffers buffers(services.pool, io::BufferPool::Use::upload);
+  // A small first write costs the device nearly as much as a large one.
+  TransferBuffers buffers(services.pool, io::BufferPool::Use::upload, body.starts_fast());
   bool wait_first = false;
   while (!body.complete()) {
     // After a read that came back short the peer is slow: wait for it without a buffer.

@@ -36,6 +36,8 @@ class BodyReader {
   // The declared size in bytes; nullopt for a chunked body.
   std::optional<uint64_t> length() const;
   uint64_t bytes_read() const { return bytes_read_; }
+  // More had come along with the head than one receive takes: the peer is fast. Before the first read().
+  bool starts_fast() const { return inbound_.has_more_waiting() && !inbound_.unused().empty(); }
   // Fields behind a chunked body; once complete().
   const proto::Fields& trailers() const { return parser_.trailers(); }
   // Whether what is left of the body may be read for the connection's sake: not when it is much, or when the client

@@ -29,6 +29,7 @@ io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::s
   const io::Result<std::size_t> received = co_await socket_.receive_some(buffer->bytes(), deadline, stop);
   if (!received) co_return std::unexpected(received.error());
   if (*received == 0) co_return false;
+  more_waiting_ = *received == buffer->size();
   buffer_.emplace(std::move(*buffer));
   unused_ = buffer_->bytes().first(*received);
   co_return true;

@@ -36,6 +36,9 @@ class Inbound {
   // Bytes were dropped: the connection must end behind the answer that is being sent.
   bool has_dropped() const { return dropped_; }
 
+  // The last receive() has filled its buffer: the peer sends faster than it is read.
+  bool has_more_waiting() const { return more_waiting_; }
+
   io::Socket& socket() { return socket_; }
   io::EventLoop& loop() { return loop_; }
 
@@ -47,6 +50,7 @@ class Inbound {
   std::vector<std::byte> aside_;
   Bytes unused_;  // within *buffer_ or aside_
   bool dropped_ = false;
+  bool more_waiting_ = false;
 };
 
 }  // namespace ringdrop::http
