@@ -22,6 +22,7 @@ BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
       upload_waiters_(loop),
       other_waiters_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
+  loop_.health().pool_bytes.store(slabs_.size() * kSlabBytes, std::memory_order_relaxed);
   // A huge page is one segment of the device's request where 512 small ones are more than many devices take at once,
   // and one entry of the TLB. Where there are none nothing changes.
   const std::size_t bytes = slabs_.size() * kSlabBytes;
@@ -69,6 +70,7 @@ std::optional<Buffer> BufferPool::take(Use use, std::size_t piece_bytes) {
   const std::size_t piece = slab.free_pieces.back();
   slab.free_pieces.pop_back();
   lent_bytes_ += piece_bytes;
+  loop_.health().pool_lent_bytes.store(lent_bytes_, std::memory_order_relaxed);
   std::byte* const start = memory_ + *index * kSlabBytes + piece * piece_bytes;
   return Buffer(*this, MutableBytes(start, piece_bytes), *index, slab.fixed);
 }
@@ -105,6 +107,7 @@ void BufferPool::give_back(Buffer& buffer) {
   const auto offset = static_cast<std::size_t>(buffer.data() - memory_) % kSlabBytes;
   slab.free_pieces.push_back(static_cast<uint16_t>(offset / slab.piece_bytes));
   lent_bytes_ -= buffer.size();
+  loop_.health().pool_lent_bytes.store(lent_bytes_, std::memory_order_relaxed);
   // Small buffers that can be lent now and could not before: none while the other half of a slab of large ones is out.
   std::size_t served = slab.piece_bytes == kSmallBufferBytes ? 1 : 0;
   if (slab.free_pieces.size() == kSlabBytes / slab.piece_bytes) {

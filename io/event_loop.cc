@@ -4,7 +4,9 @@
 
 namespace ringdrop::io {
 
-EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log), woke_(ring.now()) {}
+EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {
+  static_cast<void>(health_.begin_turn(ring.now()));
+}
 
 EventLoop::~EventLoop() {
   // Whoever called post() or stop() last has left.
@@ -16,14 +18,29 @@ void EventLoop::run() {
 }
 
 void EventLoop::turn() {
-  timers_.fire_due(now());
+  in_turn_ = true;
+  begin_step("timers");
+  timers_.fire_due(now_);
   run_posted();
   // What becomes ready now waits for the next turn: a chatty coroutine cannot keep the ring from turning.
   resuming_.swap(ready_);
-  for (const std::coroutine_handle<> coroutine : resuming_) coroutine.resume();
+  for (const std::coroutine_handle<> coroutine : resuming_) {
+    begin_step("a coroutine that was ready");
+    coroutine.resume();
+  }
+  now_ = ring_.now();
+  if (health_.end_turn(now_, resuming_.size())) log_.warn(health_.complaint(ring_.thread_cpu_time()));
   resuming_.clear();
-  busy_time_.record(woke_, now());
-  woke_ = ring_.turn(ready_.empty() ? timers_.next() : now());
+
+  now_ = ring_.wait(ready_.empty() ? timers_.next() : now_);
+  if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
+  ring_.deliver();
+  in_turn_ = false;
+}
+
+void EventLoop::begin_step(const char* what) {
+  now_ = ring_.now();
+  health_.begin_step(what, now_);
 }
 
 // Both wake the ring under the lock: what they say may end the loop's life, and its destructor waits for the lock.
@@ -45,7 +62,10 @@ void EventLoop::run_posted() {
     const std::lock_guard lock(posted_mutex_);
     work.swap(posted_);
   }
-  for (auto& item : work) item();
+  for (auto& item : work) {
+    begin_step("posted work");
+    item();
+  }
 }
 
 }  // namespace ringdrop::io

@@ -8,13 +8,27 @@
 #include <mutex>
 #include <vector>
 
-#include "io/busy_time.h"
 #include "io/clock.h"
 #include "io/log.h"
+#include "io/loop_health.h"
 #include "io/ring.h"
 #include "io/timer.h"
 
 namespace ringdrop::io {
+
+class EventLoop;
+
+// co_await loop.next_turn(): for work that would not wait by itself, so that the others have their turn.
+class [[nodiscard]] NextTurn {
+ public:
+  explicit NextTurn(EventLoop& loop) : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine);
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
 
 class EventLoop {
  public:
@@ -37,13 +51,18 @@ class EventLoop {
 
   // Resumes the coroutine in the next turn.
   void resume_soon(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
+  NextTurn next_turn() { return NextTurn(*this); }
 
   Ring& ring() { return ring_; }
   Log& log() { return log_; }
   TimerHeap& timers() { return timers_; }
-  TimePoint now() { return ring_.now(); }
+  // Within a turn: when the step began that is being taken, for reading the clock costs more than most steps.
+  TimePoint now() { return in_turn_ ? now_ : ring_.now(); }
   EpochMs epoch_ms() { return ring_.epoch_ms(); }
-  const BusyTime& busy_time() const { return busy_time_; }
+  // Of any thread: what it tells. Of the loop's: the rest.
+  LoopHealth& health() { return health_; }
+  // What the loop is busy with from now on, a string literal: one who completes says it.
+  void begin_step(const char* what);
 
  private:
   void run_posted();
@@ -51,13 +70,18 @@ class EventLoop {
   Ring& ring_;
   Log& log_;
   TimerHeap timers_;
-  BusyTime busy_time_;
-  TimePoint woke_;
+  LoopHealth health_;
+  TimePoint now_{};
+  bool in_turn_ = false;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
   std::atomic<bool> stopping_{false};
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;
 };
+
+inline void NextTurn::await_suspend(std::coroutine_handle<> coroutine) {
+  loop_.resume_soon(coroutine);
+}
 
 }  // namespace ringdrop::io

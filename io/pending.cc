@@ -46,6 +46,7 @@ void PendingBase::complete(int32_t result) noexcept {
   result_ = result;
   loop_.timers().disarm(*this);
   on_stop_.reset();
+  loop_.begin_step(name_);
   coroutine_.resume();
 }
 

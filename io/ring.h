@@ -13,28 +13,38 @@
 
 namespace ringdrop::io {
 
+// How far an immediate send went.
+struct SentNow {
+  std::size_t bytes = 0;  // that have left
+  // The peer has to read first. false though not all has left: a file cannot be sent this way.
+  bool peer_is_full = false;
+};
+
 class Ring {
  public:
   virtual ~Ring() = default;
 
-  // Takes the operation on; its completion comes in a later turn(), never from inside submit(). The operation and all
-  // that its request points to stay alive until then: there is no way to take them back early.
+  // Takes the operation on; its completion comes in a later deliver(), never from inside submit(). The operation and
+  // all that its request points to stay alive until then: there is no way to take them back early.
   virtual void submit(Operation& operation) = 0;
   // Asks for an early end. The completion still comes: -ECANCELED, a partial count, or the full result.
   virtual void cancel(Operation& operation) = 0;
   // Gives a descriptor back, without a completion. Cancels nothing: await what is in flight on it first.
   virtual void close(int fd) = 0;
 
-  // Hands over what was submitted, waits for a completion, a wake() or `until`, and calls complete() of what is done.
-  // Returns when the wait was over.
-  virtual TimePoint turn(TimePoint until) = 0;
-  // Any thread: ends a turn()'s wait.
+  // Hands over what was submitted and waits for a completion, a wake() or `until`. Returns when the wait was over.
+  virtual TimePoint wait(TimePoint until) = 0;
+  // Calls complete() of what is done. After each wait().
+  virtual void deliver() = 0;
+  // Any thread: ends a wait().
   virtual void wake() = 0;
-  // Any thread: turn() will call `completion`.complete(result). How a worker lane reports.
+  // Any thread: deliver() will call `completion`.complete(result). How a worker lane reports.
   virtual void complete_from_thread(Completion& completion, int32_t result) = 0;
 
   virtual TimePoint now() = 0;
   virtual EpochMs epoch_ms() = 0;
+  // What the calling thread has used of a CPU in its life.
+  virtual std::chrono::nanoseconds thread_cpu_time() { return {}; }
   // Cryptographically strong random bytes (getrandom).
   virtual void random(MutableBytes out) = 0;
 
@@ -51,6 +61,16 @@ class Ring {
   // when it arrives, however slowly the peer reads (tcp(7), TCP_NOTSENT_LOWAT). Where there is no such thing, nothing
   // changes. Immediate.
   virtual void limit_unsent(int) {}
+  // Address space that stands for the first `bytes` bytes of a file, for in_memory(): nobody ever reads it. nullptr:
+  // not to be had. The file may be closed before unmap_pages(). Immediate (mmap(2)).
+  virtual void* map_pages(int, uint64_t) { return nullptr; }
+  virtual void unmap_pages(void*, uint64_t) {}
+  // Whether all these bytes are in the page cache, and up to date: then sending them does not wait for the disk.
+  // Immediate (mincore(2)).
+  virtual bool in_memory(const void*, uint64_t, std::size_t) { return false; }
+  // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
+  // without waiting for the peer. closed, system: nothing has left. Immediate (sendfile(2)).
+  virtual Result<SentNow> send_file(int, Bytes, int, uint64_t, std::size_t) { return SentNow{}; }
   // Registers memory as fixed buffer `slot`; false: not possible, go on without.
   virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;
 };

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "io/address.h"
 #include "io/event_loop.h"
+#include "io/file.h"
 #include "io/owned_fd.h"
 #include "io/pending.h"
 
@@ -28,6 +29,11 @@ class Socket {
   // A receive (a send) would not wait, or would fail at once. Pins no buffer.
   Pending<void> wait_readable(TimePoint deadline, const std::stop_token& stop);
   Pending<void> wait_writable(TimePoint deadline, const std::stop_token& stop);
+  // All of `head`, then `bytes` bytes at `offset` of `file`, which are in its in_memory(): as much as leaves without
+  // waiting for the peer. Immediate. closed, system: nothing has left.
+  Result<SentNow> send_file_now(Bytes head, const File& file, uint64_t offset, std::size_t bytes) const {
+    return loop_.ring().send_file(fd_.get(), head, file.fd_.get(), offset, bytes);
+  }
   // What was sent and the peer has not acknowledged (tcp(7), SIOCOUTQ); 0 when it cannot be told. closed: it never
   // will.
   Result<uint64_t> unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }

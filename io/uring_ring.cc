@@ -14,12 +14,14 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <new>
 #include <vector>
 
 #include "base/check.h"
 #include "io/blocking_calls.h"
+#include "io/page_cache.h"
 #include "io/uring_setup.h"
 #include "io/worker.h"
 
@@ -118,7 +120,7 @@ void UringRing::close(int fd) {
   io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
-TimePoint UringRing::turn(TimePoint until) {
+TimePoint UringRing::wait(TimePoint until) {
   State& state = *state_;
   // Order matters: first announce the sleep, then look whether anybody called. A caller does it the other way round.
   state.sleeping.store(true);
@@ -141,8 +143,11 @@ TimePoint UringRing::turn(TimePoint until) {
     io_uring_submit_and_get_events(&state.ring);
   }
   state.sleeping.store(false);
-  const TimePoint woke = now();
+  return now();
+}
 
+void UringRing::deliver() {
+  State& state = *state_;
   for (const State::Completed& done : state.delivering) done.completion->complete(done.result);
   state.delivering.clear();
 
@@ -163,7 +168,6 @@ TimePoint UringRing::turn(TimePoint until) {
     }
     reinterpret_cast<Operation*>(static_cast<uintptr_t>(taken[i].user_data))->complete(taken[i].result);
   }
-  return woke;
 }
 
 void UringRing::wake() {
@@ -189,6 +193,12 @@ TimePoint UringRing::now() {
 EpochMs UringRing::epoch_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+std::chrono::nanoseconds UringRing::thread_cpu_time() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 void UringRing::random(MutableBytes out) {
@@ -224,6 +234,22 @@ Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
 
 void UringRing::limit_unsent(int fd) {
   limit_unsent_bytes(fd);
+}
+
+void* UringRing::map_pages(int fd, uint64_t bytes) {
+  return map_file_pages(fd, bytes);
+}
+
+void UringRing::unmap_pages(void* pages, uint64_t bytes) {
+  unmap_file_pages(pages, bytes);
+}
+
+bool UringRing::in_memory(const void* pages, uint64_t offset, std::size_t bytes) {
+  return pages_in_memory(pages, offset, bytes);
+}
+
+Result<SentNow> UringRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
+  return send_file_without_waiting(socket, head, file, offset, bytes);
 }
 
 bool UringRing::register_memory(unsigned slot, MutableBytes memory) {

@@ -26,17 +26,23 @@ class UringRing final : public Ring {
   void submit(Operation& operation) override;
   void cancel(Operation& operation) override;
   void close(int fd) override;
-  TimePoint turn(TimePoint until) override;
+  TimePoint wait(TimePoint until) override;
+  void deliver() override;
   void wake() override;
   void complete_from_thread(Completion& completion, int32_t result) override;
   TimePoint now() override;
   EpochMs epoch_ms() override;
+  std::chrono::nanoseconds thread_cpu_time() override;
   void random(MutableBytes out) override;
   Result<int> listen(const Address& address) override;
   Result<int> make_socket(const Address& address) override;
   Address local_address(int fd) override;
   Result<uint64_t> unacknowledged_bytes(int fd) override;
   void limit_unsent(int fd) override;
+  void* map_pages(int fd, uint64_t bytes) override;
+  void unmap_pages(void* pages, uint64_t bytes) override;
+  bool in_memory(const void* pages, uint64_t offset, std::size_t bytes) override;
+  Result<SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 
  private:

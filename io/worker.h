@@ -81,7 +81,10 @@ class [[nodiscard]] OnLane final : private Job {
 
  private:
   void run() noexcept override { value_.emplace(work_()); }
-  void complete(int32_t) noexcept override { coroutine_.resume(); }
+  void complete(int32_t) noexcept override {
+    loop_.begin_step("what follows a worker's call");
+    coroutine_.resume();
+  }
 
   EventLoop& loop_;
   Lane& lane_;

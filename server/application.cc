@@ -64,7 +64,7 @@ Task<Result<>> send_readiness(const Services& services, Readiness& readiness, co
 Task<Result<>> send_metrics(const Services& services, const Exchange& exchange) {
   proto::ResponseHead head;
   head.fields.add("Content-Type", "text/plain; version=0.0.4");
-  const std::string text = format_metrics(services);
+  const std::string text = co_await format_metrics(services);
   co_return co_await exchange.response.send(head, text);
 }
 

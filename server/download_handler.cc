@@ -26,6 +26,10 @@ using io::Task;
 
 // How much is read and sent at a time with a large buffer: what is sent is still in the CPU's cache.
 constexpr std::size_t kDownloadChunk = 128 * kKiB;
+// How much of a file in the page cache is sent in one turn of the loop. What is smaller than the least is cheaper to
+// copy than to send from there.
+constexpr std::size_t kMostSentAtOnce = 256 * kKiB;
+constexpr std::size_t kLeastSentFromPages = 16 * kKiB;
 // The end of a limited file that is sent only to who has a download left.
 constexpr uint64_t kLastPiece = 64 * kKiB;
 
@@ -66,12 +70,14 @@ class Download {
   Task<Result<>> send_range(proto::ByteRange range);
   Task<Result<bool>> send_from_memory(uint64_t& offset, uint64_t end);
   Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
+  Task<Result<bool>> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end);
+  std::optional<storage::BlobReader::FilePiece> find_pages(uint64_t offset, uint64_t end) const;
   Task<Result<std::size_t>> send_piece(Bytes piece);
   void collect(Bytes sent);
   void stop_collecting();
   Task<> settle();
   Task<Result<>> take_before_last_piece(uint64_t offset, uint64_t range_last);
-  std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const;
+  std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t most) const;
   bool is_limited() const { return link_.max_downloads.has_value(); }
   // Where the last piece of the file begins.
   uint64_t last_piece() const { return link_.size_bytes - std::min(link_.size_bytes, kLastPiece); }
@@ -87,6 +93,7 @@ class Download {
   std::shared_ptr<const std::string> content_;  // of all the file, as long as the peer keeps up
   bool collecting_ = false;                     // what is sent is wanted for the next one
   std::string collected_;
+  bool sends_pages_ = true;  // as long as the kernel can
   TransferBuffers buffers_;
   std::string part_head_;  // goes out with the first bytes of its part
   bool taken_ = false;
@@ -178,10 +185,10 @@ Task<Result<>> Download::take_before_last_piece(uint64_t offset, uint64_t range_
 }
 
 // A piece ends where the last piece of a limited file begins.
-std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t buffer_bytes) const {
+std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t most) const {
   const bool before_last_piece = is_limited() && !taken_ && end == link_.size_bytes && offset < last_piece();
   const uint64_t until = before_last_piece ? last_piece() : end;
-  return std::min<uint64_t>(std::min(buffer_bytes, kDownloadChunk), until - offset);
+  return std::min<uint64_t>(most, until - offset);
 }
 
 Task<Result<>> Download::send_range(proto::ByteRange range) {
@@ -191,8 +198,11 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     const Result<> may = co_await take_before_last_piece(offset, range.last);
     if (!may) co_return may;
     Result<bool> kept_up = true;
+    const std::optional<storage::BlobReader::FilePiece> pages = find_pages(offset, end);
     if (content_) {
       kept_up = co_await send_from_memory(offset, end);
+    } else if (pages) {
+      kept_up = co_await send_pages(*pages, offset, end);
     } else {
       kept_up = co_await send_from_disk(offset, end);
     }
@@ -221,11 +231,33 @@ Task<Result<bool>> Download::send_from_memory(uint64_t& offset, uint64_t end) {
   co_return *sent == piece.size();
 }
 
+// What can be sent without a copy, and without a wait for the disk.
+std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offset, uint64_t end) const {
+  if (!sends_pages_ || content_ || collecting_ || !part_head_.empty()) return std::nullopt;
+  const std::size_t bytes = chunk_bytes(offset, end, kMostSentAtOnce);
+  if (bytes < kLeastSentFromPages) return std::nullopt;
+  return reader_->find_in_memory(offset, bytes);
+}
+
+Task<Result<bool>> Download::send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end) {
+  start_answer();
+  const Result<io::SentNow> sent = response_.write_file_now(*piece.file, piece.offset, piece.bytes);
+  if (!sent) co_return std::unexpected(sent.error());
+  offset += sent->bytes;
+  if (sent->bytes == piece.bytes) {
+    if (offset < end) co_await services_.loop.next_turn();
+    co_return true;
+  }
+  // Whatever is wrong with the file: a read tells.
+  if (!sent->peer_is_full) sends_pages_ = false;
+  co_return !sent->peer_is_full;
+}
+
 Task<Result<bool>> Download::send_from_disk(uint64_t& offset, uint64_t end) {
   const io::TimePoint deadline = services_.loop.now() + services_.config.stall_timeout;
   const Result<io::Buffer> buffer = co_await buffers_.next(end - offset > io::kSmallBufferBytes, deadline, stop_);
   if (!buffer) co_return std::unexpected(buffer.error());
-  const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, buffer->size()));
+  const MutableBytes room = buffer->bytes().first(chunk_bytes(offset, end, std::min(buffer->size(), kDownloadChunk)));
   const Result<std::size_t> got = co_await reader_->read_some_at(room, offset, buffer->fixed_buffer());
   if (!got) co_return std::unexpected(got.error());
   const Bytes piece = room.first(*got);

@@ -34,7 +34,7 @@ class HotLinks {
  public:
   using Ptr = std::shared_ptr<HotLink>;
   // Larger files are kept by the kernel alone.
-  static constexpr uint64_t kMostContentBytes = 64 * kKiB;
+  static constexpr uint64_t kMostContentBytes = 16 * kKiB;
 
   explicit HotLinks(uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}
 

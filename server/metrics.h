@@ -3,10 +3,12 @@
 
 #include <string>
 
+#include "io/task.h"
 #include "server/services.h"
 
 namespace ringdrop::server {
 
-std::string format_metrics(const Services& services);
+// Suspends: some of it is asked of the kernel on a worker. What cannot be told is left out.
+io::Task<std::string> format_metrics(const Services& services);
 
 }  // namespace ringdrop::server

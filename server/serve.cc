@@ -31,7 +31,7 @@ constexpr int kExitFailure = 1;
 // from a listener; rings and directories of a loop.
 constexpr uint64_t kFixedDescriptors = 64;
 constexpr uint64_t kDescriptorsPerListener = 1 + 64;
-constexpr uint64_t kDescriptorsPerLoop = 8 + storage::OpenBlobs::kMost;
+constexpr uint64_t kDescriptorsPerLoop = 8;
 // A connection with its file, once buffered and once direct.
 constexpr uint64_t kDescriptorsPerConnection = 3;
 constexpr unsigned kBlockingThreads = 4;
@@ -48,6 +48,11 @@ io::Log::Level log_level(LogLevel level) {
       return io::Log::Level::error;
   }
   return io::Log::Level::info;
+}
+
+// The files that stay open leave most descriptors to connections.
+uint64_t open_files_per_loop(const Config& config, uint64_t descriptors, uint32_t loops) {
+  return std::min<uint64_t>(config.open_files, descriptors / 16 / loops);
 }
 
 // A loop on a thread of its own; the ring is made, turned and destroyed there.
@@ -112,19 +117,25 @@ db::CatalogueOptions catalogue_options(const Config& config) {
 
 class Process {
  public:
+  // What the limit of descriptors leaves of what was configured.
+  struct Bounds {
+    std::size_t max_connections;
+    std::size_t open_files;  // of each loop
+  };
+
   Process(const Config& config, const SdNotify& notify, io::Log& log, io::WorkerLane& blocking,
-          std::vector<io::EventLoop*> loops, std::size_t max_connections)
+          std::vector<io::EventLoop*> loops, Bounds bounds)
       : config_(config),
         notify_(notify),
         log_(log),
         blocking_(blocking),
         loops_(std::move(loops)),
         loop_(*loops_.front()),
-        max_connections_(max_connections),
-        digests_("digest", static_cast<unsigned>(loops_.size()), 2 * max_connections),
+        max_connections_(bounds.max_connections),
+        digests_("digest", static_cast<unsigned>(loops_.size()), 2 * bounds.max_connections),
         life_(loop_),
         space_(config.durability == Durability::full ? storage::Durability::full : storage::Durability::process,
-               config.min_free_bytes),
+               config.min_free_bytes, bounds.open_files),
         scope_(loop_) {}
 
   // To the end of the server's life; then the first loop is stopped.
@@ -269,8 +280,9 @@ int run_server(const Config& config, const std::string& notify_socket) {
                     config.memory_budget_bytes / kMiB));
   }
   const uint64_t descriptors = io::raise_descriptor_limit();
-  const uint64_t own_descriptors =
-      kFixedDescriptors + kDescriptorsPerListener * config.listen.size() + kDescriptorsPerLoop * loop_total;
+  const uint64_t open_files = open_files_per_loop(config, descriptors, loop_total);
+  const uint64_t own_descriptors = kFixedDescriptors + kDescriptorsPerListener * config.listen.size() +
+                                   (kDescriptorsPerLoop + open_files) * loop_total;
   if (descriptors < own_descriptors + 32 * kDescriptorsPerConnection) {
     std::fputs(fmt::format("ringdrop: RLIMIT_NOFILE is {}, which is too low: raise `ulimit -n` to {} or more\n",
                            descriptors, own_descriptors + 32 * kDescriptorsPerConnection)
@@ -302,7 +314,7 @@ int run_server(const Config& config, const std::string& notify_socket) {
     }
     loops.push_back(*threads.back()->loop());
   }
-  Process process(config, notify, log, blocking, std::move(loops), max_connections);
+  Process process(config, notify, log, blocking, std::move(loops), {max_connections, open_files});
   io::TaskScope life(loop);
   life.spawn(process.run());
   loop.run();

@@ -33,6 +33,7 @@ io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
   const io::Result<> known = co_await opened->stat(status);
   if (!known) co_return known;
   if (!status.regular || status.size_bytes != length_bytes) co_return io::fail(io::Errc::corrupt, "stat");
+  if (length_bytes > 0) opened->map_pages(length_bytes);
   open_blobs_.keep(id, length_bytes, opened);
   file_ = std::move(opened);
   co_return io::Result<>{};
@@ -50,6 +51,15 @@ io::Task<io::Result<std::size_t>> BlobReader::read_some_at(MutableBytes into, ui
   // The size was right a moment ago: nobody but a broken disk or an intruder shortens a ready blob.
   if (got && *got == 0) co_return io::fail(io::Errc::corrupt, "read");
   co_return got;
+}
+
+std::optional<BlobReader::FilePiece> BlobReader::find_in_memory(uint64_t offset, std::size_t most) const {
+  std::size_t extent = 0;
+  while (offset >= extents_[extent].length_bytes) offset -= extents_[extent++].length_bytes;
+  if (!file_ || open_extent_ != extent) return std::nullopt;
+  const std::size_t bytes = std::min<uint64_t>(most, extents_[extent].length_bytes - offset);
+  if (!file_->in_memory(offset, bytes)) return std::nullopt;
+  return FilePiece{file_.get(), offset, bytes};
 }
 
 }  // namespace ringdrop::storage

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "io/event_loop.h"
@@ -27,6 +28,16 @@ class BlobReader {
   // Up to into.size() bytes from `offset` < size_bytes(), at least one. corrupt: a file is missing or is not as long as
   // was recorded. exhausted, system.
   io::Task<io::Result<std::size_t>> read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer);
+
+  // A piece of one of its files.
+  struct FilePiece {
+    const io::File* file;  // the reader's
+    uint64_t offset;
+    std::size_t bytes;
+  };
+  // The piece that begins at `offset` < size_bytes(), of at most `most` bytes, when it is in the kernel's memory and
+  // its file is open; nullopt: read_some_at() gets it. Does not suspend.
+  std::optional<FilePiece> find_in_memory(uint64_t offset, std::size_t most) const;
 
  private:
   io::Task<io::Result<>> open(std::size_t extent);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ringdrop::storage {
@@ -14,8 +15,8 @@ enum class Durability : uint8_t {
 };
 
 struct BlobSpace {
-  BlobSpace(Durability durability_now, uint64_t floor_bytes)
-      : durability(durability_now), min_free_bytes(floor_bytes) {}
+  BlobSpace(Durability durability_now, uint64_t floor_bytes, std::size_t files_kept_open)
+      : durability(durability_now), min_free_bytes(floor_bytes), open_files(files_kept_open) {}
 
   // What uploads may take, as of the last look.
   uint64_t bytes_above_floor() const {
@@ -32,6 +33,7 @@ struct BlobSpace {
 
   const Durability durability;
   const uint64_t min_free_bytes;  // below this much free space no upload begins
+  const std::size_t open_files;   // that stay open for a moment after a download, of each loop
   std::atomic<uint32_t> next_directory{1};
   std::atomic<uint64_t> free_bytes{0};  // as of the last look
   std::atomic<bool> direct_io{true};    // until the file system has refused O_DIRECT

@@ -74,7 +74,12 @@ Task<Result<io::File>> take_lock(io::EventLoop& loop, const io::Directory& root)
 }  // namespace
 
 BlobStore::BlobStore(io::EventLoop& loop, BlobSpace& space, io::Directory blobs, io::Directory unsettled)
-    : loop_(loop), space_(space), blobs_(std::move(blobs)), unsettled_(std::move(unsettled)), directory_made_(loop) {}
+    : loop_(loop),
+      space_(space),
+      blobs_(std::move(blobs)),
+      unsettled_(std::move(unsettled)),
+      open_blobs_(space.open_files),
+      directory_made_(loop) {}
 
 BlobStore::~BlobStore() = default;
 

@@ -18,7 +18,8 @@ namespace ringdrop::storage {
 class OpenBlobs {
  public:
   using Ptr = std::shared_ptr<io::File>;
-  static constexpr std::size_t kMost = 32;
+
+  explicit OpenBlobs(std::size_t most) : most_(most) {}
 
   // nullptr: it is not open, or was opened with another length.
   Ptr find(BlobId id, uint64_t length_bytes) {
@@ -30,7 +31,7 @@ class OpenBlobs {
 
   // `file` was found to be a regular one of that length. Above the bound it is its reader's alone.
   void keep(BlobId id, uint64_t length_bytes, Ptr file) {
-    if (open_.size() < kMost) open_.insert_or_assign(id, Open{std::move(file), length_bytes});
+    if (open_.size() < most_) open_.insert_or_assign(id, Open{std::move(file), length_bytes});
   }
 
   void forget(BlobId id) { open_.erase(id); }
@@ -50,6 +51,7 @@ class OpenBlobs {
     bool used = true;  // since the last upkeep
   };
 
+  const std::size_t most_;
   std::map<BlobId, Open> open_;
 };
 

@@ -71,11 +71,16 @@ io::Task<io::Result<std::size_t>> ResponseWriter::send_once(Bytes first, Bytes s
   stall_.waited(loop_.now());
   if (!sent && sent.error().code == io::Errc::timed_out) sent = 0;
   if (!sent) co_return sent;
-  stall_.moved(*sent);
-  handed_over_bytes_ += *sent;
+  count_handed_over(*sent);
   if (*sent < first.size() + second.size() && stall_.expired()) co_return io::fail(io::Errc::timed_out, "send");
   if (*sent < first.size() + second.size() && stop_.stop_requested()) co_return io::fail(io::Errc::cancelled, "send");
   co_return sent;
+}
+
+// The kernel has taken them.
+void ResponseWriter::count_handed_over(std::size_t bytes) {
+  stall_.moved(bytes);
+  handed_over_bytes_ += bytes;
 }
 
 io::Task<io::Result<>> ResponseWriter::send_text(std::string_view first_text, Bytes second) {
@@ -146,14 +151,30 @@ io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Mi
   const Bytes head = as_bytes(held_head_).subspan(held_head_sent_);
   const io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
   if (!sent) co_return sent;
-  const std::size_t of_head = std::min(*sent, head.size());
+  co_return count_sent(*sent);
+}
+
+io::Result<io::SentNow> ResponseWriter::write_file_now(const io::File& file, uint64_t offset, std::size_t bytes) {
+  CHECK_THAT(wants_body_ && length_);
+  if (stop_.stop_requested()) return io::fail(io::Errc::cancelled, "send");
+  const Bytes head = as_bytes(held_head_).subspan(held_head_sent_);
+  io::Result<io::SentNow> sent = socket_.send_file_now(head, file, offset, bytes);
+  if (!sent) return sent;
+  count_handed_over(sent->bytes);
+  sent->bytes = count_sent(sent->bytes);
+  return sent;
+}
+
+// Of so many bytes the first are the held head's: how many were the body's.
+std::size_t ResponseWriter::count_sent(std::size_t bytes) {
+  const std::size_t of_head = std::min(bytes, held_head_.size() - held_head_sent_);
   held_head_sent_ += of_head;
   if (held_head_sent_ == held_head_.size()) {
     held_head_.clear();
     held_head_sent_ = 0;
   }
-  body_bytes_sent_ += *sent - of_head;
-  co_return *sent - of_head;
+  body_bytes_sent_ += bytes - of_head;
+  return bytes - of_head;
 }
 
 // A socket is writable again only when a third of its send buffer is free: megabytes, which a slow reader does not take

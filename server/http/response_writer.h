@@ -64,6 +64,9 @@ class ResponseWriter {
   // As many of `bytes` as leave within `patience`, possibly none: then wait_writable() without holding a buffer. Only
   // for answers of known length.
   io::Task<io::Result<std::size_t>> write_some(Bytes bytes, io::Milliseconds patience);
+  // The same with `bytes` bytes at `offset` of a file, which are in_memory(): as many as leave at once. Does not
+  // suspend. The bytes of SentNow are the file's.
+  io::Result<io::SentNow> write_file_now(const io::File& file, uint64_t offset, std::size_t bytes);
   io::Task<io::Result<>> wait_writable();
   // Until the peer has acknowledged all that was sent: only then has it arrived. closed: it never will. There is no
   // event for it: looks again and again, less and less often.
@@ -92,6 +95,8 @@ class ResponseWriter {
   std::string final_head(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
   io::Task<io::Result<std::size_t>> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
+  void count_handed_over(std::size_t bytes);
+  std::size_t count_sent(std::size_t bytes);
   void count_acknowledged();
 
   io::EventLoop& loop_;

@@ -182,6 +182,34 @@ TEST_CASE("aligned memory that is not registered is written around the page cach
   CHECK(files.temporary.read("direct") == text);
 }
 
+TEST_CASE("what the kernel has let go of is not in memory until it is read again") {
+  Files files;
+  const std::string content = pattern(kMiB);
+  files.temporary.write("cached", content);
+  Result<io::File> file = files.open("cached", OpenMode::read);
+  REQUIRE(file.has_value());
+  CHECK_FALSE(file->in_memory(0, 1));  // not mapped
+  file->map_pages(content.size());
+  CHECK(file->in_memory(0, content.size()));
+  CHECK(file->in_memory(4'095, 2));
+  CHECK_FALSE(file->in_memory(content.size() - 1, 2));  // behind its end
+
+  const int fd = open((files.temporary / "cached").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  REQUIRE(fdatasync(fd) == 0);
+  REQUIRE(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  close(fd);
+  if (file->in_memory(401 * kKiB, 4 * kKiB)) {
+    MESSAGE("the directory for temporary files is memory itself");
+    return;
+  }
+  CHECK_FALSE(file->in_memory(1, content.size() - 1));
+  std::string read(content.size(), '\0');
+  const Result<std::size_t> got = files.fixture.run(read_some(*file, writable(read), 0, io::kNoFixedBuffer));
+  REQUIRE(got.has_value());
+  CHECK(file->in_memory(0, *got));
+}
+
 TEST_CASE("offsets above 4 GiB are offsets above 4 GiB") {
   const auto far = [](io::File& file) -> Task<> {
     constexpr uint64_t kFar = 5 * kGiB + 3;

@@ -45,6 +45,7 @@ TEST_CASE("receiving over io_uring behaves as described") {
 
 TEST_CASE("sending over io_uring behaves as described") {
   run_all(send_behaviours());
+  run_all(send_file_behaviours());
 }
 
 TEST_CASE("files over io_uring behave as described") {

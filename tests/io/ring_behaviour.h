@@ -33,6 +33,7 @@ struct Behaviour {
 
 std::span<const Behaviour> receive_behaviours();
 std::span<const Behaviour> send_behaviours();
+std::span<const Behaviour> send_file_behaviours();
 std::span<const Behaviour> file_behaviours();
 
 // For the real ring: long enough to be sure that what was sent has arrived, short enough for a test.

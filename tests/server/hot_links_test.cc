@@ -65,7 +65,7 @@ TEST_CASE("content is collected of a small file that was asked for more than onc
 }
 
 TEST_CASE("what is collected at a time is bounded too") {
-  HotLinks links(kMiB);  // an eighth of it: two files
+  HotLinks links(256 * kKiB);  // an eighth of it: two files
   int collecting = 0;
   for (int number = 0; number < 10; ++number) {
     const std::string token = std::to_string(number);

@@ -19,13 +19,16 @@ void SimRing::close(int fd) {
   world_.close(fd);
 }
 
-io::TimePoint SimRing::turn(io::TimePoint until) {
+io::TimePoint SimRing::wait(io::TimePoint until) {
   // A wake-up that came during this turn's own work, and what completions make ready, are the next turn's.
   const bool again = woken_ || !done_.empty();
   woken_ = false;
   until_ = again ? now() : until;
-  for (const Done& done : std::exchange(done_, {})) done.completion->complete(done.result);
   return now();
+}
+
+void SimRing::deliver() {
+  for (const Done& done : std::exchange(done_, {})) done.completion->complete(done.result);
 }
 
 void SimRing::complete_from_thread(io::Completion& completion, int32_t result) {
@@ -55,6 +58,14 @@ io::Result<int> SimRing::listen(const io::Address& address) {
 
 io::Result<uint64_t> SimRing::unacknowledged_bytes(int fd) {
   return world_.unacknowledged_bytes(fd);
+}
+
+bool SimRing::in_memory(const void*, uint64_t, std::size_t) {
+  return world_.chance().one_in(2);
+}
+
+io::Result<io::SentNow> SimRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
+  return world_.send_file(socket, head, file, offset, bytes);
 }
 
 io::Address SimRing::local_address(int fd) {

@@ -17,7 +17,8 @@ class SimRing final : public io::Ring {
   void submit(io::Operation& operation) override;
   void cancel(io::Operation& operation) override;
   void close(int fd) override;
-  io::TimePoint turn(io::TimePoint until) override;
+  io::TimePoint wait(io::TimePoint until) override;
+  void deliver() override;
   void wake() override { woken_ = true; }
   void complete_from_thread(io::Completion& completion, int32_t result) override;
   io::TimePoint now() override;
@@ -27,6 +28,10 @@ class SimRing final : public io::Ring {
   io::Result<int> make_socket(const io::Address& address) override;
   io::Address local_address(int fd) override;
   io::Result<uint64_t> unacknowledged_bytes(int fd) override;
+  // Now and then, in whatever way the page cache is filled.
+  void* map_pages(int, uint64_t) override { return this; }
+  bool in_memory(const void*, uint64_t, std::size_t) override;
+  io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   // Every other slab, so that both paths are walked.
   bool register_memory(unsigned slot, MutableBytes) override { return slot % 2 == 0; }
 

@@ -22,7 +22,7 @@ SimServer::SimServer(World& world, server::Config config, unsigned loops)
       vfs_(world),
       client_loop_(world.add_loop()),
       space_(config_.durability == server::Durability::full ? storage::Durability::full : storage::Durability::process,
-             config_.min_free_bytes) {
+             config_.min_free_bytes, config_.open_files) {
   for (unsigned i = 0; i < loops; ++i) loops_.push_back(&world.add_loop());
 }
 

@@ -229,6 +229,29 @@ io::Result<uint64_t> World::unacknowledged_bytes(int fd) {
   return peer ? peer->inbox.size() : 0;
 }
 
+io::Result<io::SentNow> World::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
+  SimSocket* const sender = socket_of(socket);
+  const auto* const source = find<File>(file);
+  CHECK_THAT(sender != nullptr && source != nullptr);
+  const auto peer = sender->peer.lock();
+  if (!peer || sender->reset || sender->write_shut) return io::fail(io::Errc::closed, "send", EPIPE);
+  std::vector<std::byte> all(head.begin(), head.end());
+  all.resize(head.size() + bytes);
+  const int64_t got = disk_.read(*source->inode, MutableBytes(all).subspan(head.size()), offset);
+  CHECK_THAT(got == static_cast<int64_t>(bytes));
+  const std::size_t room = peer->inbox_limit - std::min(peer->inbox_limit, peer->inbox.size());
+  io::SentNow sent;
+  sent.bytes = std::min(room, all.size());
+  sent.peer_is_full = sent.bytes < all.size();
+  // Now and then the file cannot be sent so after all.
+  if (sent.bytes > head.size() && chance_.one_in(16)) {
+    sent.bytes = chance_.between(head.size(), sent.bytes - 1);
+    sent.peer_is_full = false;
+  }
+  peer->inbox.insert(peer->inbox.end(), all.begin(), all.begin() + static_cast<std::ptrdiff_t>(sent.bytes));
+  return sent;
+}
+
 int World::connect(const io::Address& address) {
   for (auto& [fd, descriptor] : descriptors_) {
     auto* listener = std::get_if<std::shared_ptr<SimListener>>(&descriptor);

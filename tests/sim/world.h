@@ -115,6 +115,7 @@ class World {
   io::Result<int> listen(const io::Address& address);
   io::Address local_address(int fd);
   io::Result<uint64_t> unacknowledged_bytes(int fd);
+  io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
   // Whether the operation can make progress, and the progress: a result when it is done.
   bool can_progress(const InFlight& item);

@@ -95,6 +95,7 @@ TEST_CASE("receiving in the simulated world behaves as over io_uring") {
 
 TEST_CASE("sending in the simulated world behaves as over io_uring") {
   run_all(send_behaviours());
+  run_all(send_file_behaviours());
 }
 
 TEST_CASE("files in the simulated world behave as over io_uring") {

@@ -1,0 +1,101 @@
+// How a loop is doing: how long its turns are, and what makes one long; how much is ready at a time; how much of its
+// buffers is lent. Written by the loop, read by any thread.
+//
+// A turn is what a loop does between two waits: what is ready meanwhile waits for its end. So no turn should be long,
+// and one that is says what it was busy with.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "io/clock.h"
+
+namespace ringdrop::io {
+
+// The largest of the last minute, or of up to two.
+template <class T>
+class RecentMaximum {
+ public:
+  void record(T value, TimePoint now) {
+    if (now - window_began_ >= kWindow) {
+      previous_ = now - window_began_ >= 2 * kWindow ? T{} : current_;
+      current_ = T{};
+      window_began_ = now;
+    }
+    current_ = std::max(current_, value);
+    largest_.store(std::max(current_, previous_), std::memory_order_relaxed);
+  }
+
+  T get() const { return largest_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::chrono::seconds kWindow{60};
+
+  TimePoint window_began_{};
+  T current_{};
+  T previous_{};
+  std::atomic<T> largest_{};
+};
+
+class LoopHealth {
+ public:
+  // A turn that is longer is worth a line in the log.
+  static constexpr std::chrono::milliseconds kLongTurn{10};
+
+  // The loop has waited until now. true: note_cpu_time() is due, for it tells a turn that was long because others had
+  // the CPU from one that was long by itself.
+  bool begin_turn(TimePoint now);
+  // What the thread has used of a CPU in its life.
+  void note_cpu_time(std::chrono::nanoseconds used) { cpu_then_ = used; }
+  // From now on it is busy with this: a string literal.
+  void begin_step(const char* what, TimePoint now) {
+    end_step(now);
+    step_ = what;
+    ++steps_;
+  }
+  // It goes to wait. `ready`: how many coroutines were, at once. true: the turn was long, and the last complaint() is
+  // some time ago.
+  bool end_turn(TimePoint now, std::size_t ready);
+  // What was wrong with the turn that has just ended, in words for the log. `used`: as for note_cpu_time().
+  std::string complaint(std::chrono::nanoseconds used);
+
+  std::chrono::nanoseconds longest_turn() const { return longest_turn_.get(); }
+  std::size_t most_ready() const { return most_ready_.get(); }
+  uint64_t long_turns() const { return long_turns_.load(std::memory_order_relaxed); }
+
+  // Of the loop's buffer pool.
+  std::atomic<uint64_t> pool_bytes{0};
+  std::atomic<uint64_t> pool_lent_bytes{0};
+
+ private:
+  void end_step(TimePoint now) {
+    const auto took = std::chrono::nanoseconds(now - step_began_);
+    if (took > longest_step_) {
+      longest_step_ = took;
+      longest_what_ = step_;
+    }
+    step_began_ = now;
+  }
+
+  TimePoint woke_{};
+  std::chrono::nanoseconds turn_{0};  // that has ended last
+  const char* step_ = "";
+  TimePoint step_began_{};
+  uint64_t steps_ = 0;
+  const char* longest_what_ = "";
+  std::chrono::nanoseconds longest_step_{0};
+  TimePoint cpu_noted_{};
+  std::chrono::nanoseconds cpu_then_{0};
+  TimePoint complained_{};
+  uint64_t kept_quiet_ = 0;  // long turns since
+  RecentMaximum<std::chrono::nanoseconds> longest_turn_;
+  RecentMaximum<std::size_t> most_ready_;
+  std::atomic<uint64_t> long_turns_{0};
+};
+
+}  // namespace ringdrop::io

@@ -1,0 +1,86 @@
+#include "io/page_cache.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace ringdrop::io {
+namespace {
+
+const std::size_t kPageBytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+// How many pages are asked for at a time: 1 MiB of 4 KiB ones.
+constexpr std::size_t kPagesAtOnce = 256;
+
+// sendfile(2) has no flag for it: it waits for the peer unless the socket says otherwise. And it must not say so for
+// longer: io_uring would end every operation on it with EAGAIN instead of waiting.
+class NonBlocking {
+ public:
+  explicit NonBlocking(int socket) : socket_(socket) { fcntl(socket_, F_SETFL, O_NONBLOCK); }
+  ~NonBlocking() { fcntl(socket_, F_SETFL, 0); }
+  NonBlocking(const NonBlocking&) = delete;
+  NonBlocking& operator=(const NonBlocking&) = delete;
+
+ private:
+  int socket_;
+};
+
+bool must_wait(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+bool is_the_peers(int error) {
+  return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == ENOTCONN;
+}
+
+}  // namespace
+
+void* map_file_pages(int fd, uint64_t bytes) {
+  void* const pages = mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, 0);
+  return pages == MAP_FAILED ? nullptr : pages;
+}
+
+void unmap_file_pages(void* pages, uint64_t bytes) {
+  munmap(pages, bytes);
+}
+
+bool pages_in_memory(const void* pages, uint64_t offset, std::size_t bytes) {
+  const uint64_t end = offset + bytes;
+  offset -= offset % kPageBytes;
+  std::array<unsigned char, kPagesAtOnce> there;
+  while (offset < end) {
+    const std::size_t count = std::min<uint64_t>((end - offset + kPageBytes - 1) / kPageBytes, kPagesAtOnce);
+    auto* const first = static_cast<std::byte*>(const_cast<void*>(pages)) + offset;
+    if (mincore(first, count * kPageBytes, there.data()) != 0) return false;
+    const auto is_there = [](unsigned char page) { return (page & 1) != 0; };
+    if (!std::all_of(there.begin(), there.begin() + static_cast<std::ptrdiff_t>(count), is_there)) return false;
+    offset += count * kPageBytes;
+  }
+  return true;
+}
+
+Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
+  SentNow sent;
+  if (!head.empty()) {
+    // It leaves together with the first bytes of the file.
+    const ssize_t now = ::send(socket, head.data(), head.size(), MSG_DONTWAIT | MSG_MORE | MSG_NOSIGNAL);
+    if (now < 0 && !must_wait(errno)) return std::unexpected(error_from_errno(errno, "send"));
+    if (now > 0) sent.bytes = static_cast<std::size_t>(now);
+    sent.peer_is_full = sent.bytes < head.size();
+    if (sent.peer_is_full) return sent;
+  }
+  const NonBlocking meanwhile(socket);
+  auto at = static_cast<off_t>(offset);
+  const ssize_t now = ::sendfile(socket, file, &at, bytes);
+  if (now < 0 && is_the_peers(errno)) return std::unexpected(error_from_errno(errno, "send"));
+  sent.peer_is_full = now < 0 ? must_wait(errno) : now > 0 && static_cast<std::size_t>(now) < bytes;
+  if (now > 0) sent.bytes += static_cast<std::size_t>(now);
+  return sent;
+}
+
+}  // namespace ringdrop::io
