@@ -10,7 +10,7 @@ build='g++ cmake ninja-build ccache pkg-config liburing-dev libsqlite3-dev node-
   libtomlplusplus-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev libxxhash-dev libwslay-dev'
 run='curl'
 test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy python3-websockets procps git
-  nginx caddy openssl chromium e2fsprogs xfsprogs'
+  nginx caddy openssl chromium e2fsprogs xfsprogs strace'
 # What ringdrop is measured against, and the limits of disk and loopback.
 bench='nginx python3 python3-aiohttp python3-aiofiles python3-uvloop fio iperf3 curl e2fsprogs'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.

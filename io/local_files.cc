@@ -14,13 +14,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "io/buffer_pool.h"
 
 namespace ringdrop::io {
 namespace {
-
-constexpr std::size_t kCopyBytes = kMiB;
 
 std::unexpected<Error> last_error(const char* op) {
   return std::unexpected(error_from_errno(errno, op));
@@ -36,53 +35,23 @@ Result<LocalFd> open_beneath(int directory, const std::string& name, int flags) 
   return LocalFd(static_cast<int>(fd));
 }
 
-Result<> sync_path(const std::string& path) {
-  const LocalFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || fsync(fd.get()) != 0) return last_error("fsync");
-  return {};
+Result<LocalFd> open_directory_beneath(int directory, const std::string& name) {
+  Result<LocalFd> fd = open_beneath(directory, name, O_RDONLY | O_DIRECTORY);
+  if (fd) return fd;
+  const int error = fd.error().sys_errno;
+  if (error == ENOTDIR || error == ELOOP) return fail(Errc::corrupt, "open", error);
+  return fd;
 }
 
-// Directories have no name of their own at the end of "a/b/".
-std::string parent_of(const std::string& path) {
-  std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
-  if (!normal.has_filename()) normal = normal.parent_path();
-  const std::filesystem::path parent = normal.parent_path();
-  return parent.empty() ? "." : parent.string();
+std::unexpected<Error> from_library(const std::error_code& error, const char* op) {
+  return std::unexpected(error_from_errno(error.value(), op));
 }
 
-Result<> copy_bytes(int from, int to) {
-  const auto buffer = std::make_unique<std::byte[]>(kCopyBytes);
-  for (off_t offset = 0;;) {
-    const ssize_t got = pread(from, buffer.get(), kCopyBytes, offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return last_error("read");
-    if (got == 0) return {};
-    for (ssize_t done = 0; done < got;) {
-      const ssize_t written = pwrite(to, buffer.get() + done, static_cast<std::size_t>(got - done), offset + done);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return last_error("write");
-      if (written == 0) return fail(Errc::system, "write", EIO);
-      done += written;
-    }
-    offset += got;
-    posix_fadvise(from, 0, offset, POSIX_FADV_DONTNEED);
-  }
-}
-
-// What another way may do better.
-bool is_impossible(const Error& error) {
-  switch (error.sys_errno) {
-    case EXDEV:
-    case EOPNOTSUPP:
-    case EINVAL:
-    case ENOTTY:
-    case ENOSYS:
-    case EPERM:
-    case EMLINK:
-      return true;
-    default:
-      return false;
-  }
+Result<LocalFd> locked(Result<LocalFd> fd) {
+  if (!fd) return fd;
+  if (flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno == EWOULDBLOCK) return fail(Errc::exists, "lock", EWOULDBLOCK);
+  return last_error("lock");
 }
 
 }  // namespace
@@ -108,6 +77,11 @@ Result<std::size_t> ScannedFile::read_at(MutableBytes into, uint64_t offset) con
   return got;
 }
 
+Result<> ScannedFile::clone_to(const LocalFd& empty) const {
+  if (ioctl(empty.get(), FICLONE, fd_.get()) != 0) return last_error("reflink");
+  return {};
+}
+
 Result<LocalDirectory> LocalDirectory::open(const std::string& path) {
   LocalFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) return last_error("open");
@@ -115,9 +89,22 @@ Result<LocalDirectory> LocalDirectory::open(const std::string& path) {
 }
 
 Result<LocalDirectory> LocalDirectory::open_directory(const std::string& name) const {
-  Result<LocalFd> fd = open_beneath(fd_.get(), name, O_RDONLY | O_DIRECTORY);
+  Result<LocalFd> fd = open_directory_beneath(fd_.get(), name);
   if (!fd) return std::unexpected(fd.error());
   return LocalDirectory(*std::move(fd));
+}
+
+Result<bool> LocalDirectory::is_mount_point() const {
+  struct statx found{};
+  if (statx(fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &found) != 0) return last_error("statx");
+  return (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+Result<bool> LocalDirectory::is_on_file_system_of(const LocalDirectory& other) const {
+  struct stat own{};
+  struct stat others{};
+  if (fstat(fd_.get(), &own) != 0 || fstat(other.fd_.get(), &others) != 0) return last_error("stat");
+  return own.st_dev == others.st_dev;
 }
 
 Result<std::vector<std::string>> LocalDirectory::list() const {
@@ -139,7 +126,10 @@ Result<std::vector<std::string>> LocalDirectory::list() const {
 
 Result<FileStatus> LocalDirectory::status(const std::string& name) const {
   struct stat found{};
-  if (fstatat(fd_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return last_error("stat");
+  if (fstatat(fd_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOTDIR) return fail(Errc::not_found, "stat", ENOTDIR);  // nothing is below a file
+    return last_error("stat");
+  }
   FileStatus status;
   status.size_bytes = static_cast<uint64_t>(found.st_size);
   status.regular = S_ISREG(found.st_mode);
@@ -165,6 +155,15 @@ Result<> LocalDirectory::make_directory(const std::string& name) const {
   return {};
 }
 
+Result<LocalFd> LocalDirectory::make_file(const std::string& name) const {
+  return open_beneath(fd_.get(), name, O_RDWR | O_CREAT | O_EXCL);
+}
+
+Result<> LocalDirectory::link_from(const LocalDirectory& from, const std::string& name) const {
+  if (linkat(from.fd_.get(), name.c_str(), fd_.get(), name.c_str(), 0) != 0) return last_error("link");
+  return {};
+}
+
 Result<> LocalDirectory::remove_file(const std::string& name) const {
   if (unlinkat(fd_.get(), name.c_str(), 0) != 0) return last_error("unlink");
   return {};
@@ -175,47 +174,34 @@ Result<> LocalDirectory::sync() const {
   return {};
 }
 
-Result<> LocalDirectory::copy_from(const LocalDirectory& from, const std::string& name, bool by_reflink) const {
-  const Result<LocalFd> source = open_beneath(from.fd_.get(), name, O_RDONLY);
-  if (!source) return std::unexpected(source.error());
-  const Result<LocalFd> target = open_beneath(fd_.get(), name, O_RDWR | O_CREAT | O_EXCL);
-  if (!target) return std::unexpected(target.error());
-  Result<> copied;
-  if (by_reflink) {
-    if (ioctl(target->get(), FICLONE, source->get()) != 0) copied = last_error("reflink");
-  } else {
-    copied = copy_bytes(source->get(), target->get());
-  }
-  if (copied && fsync(target->get()) != 0) copied = last_error("fsync");
-  if (!copied) unlinkat(fd_.get(), name.c_str(), 0);
-  return copied;
-}
-
-Result<Duplication> LocalDirectory::duplicate_from(const LocalDirectory& from, const std::string& name,
-                                                   Duplication& cheapest) const {
-  if (cheapest == Duplication::reflink) {
-    const Result<> cloned = copy_from(from, name, true);
-    if (cloned) return Duplication::reflink;
-    if (!is_impossible(cloned.error())) return std::unexpected(cloned.error());
-    cheapest = Duplication::hard_link;
-  }
-  if (cheapest == Duplication::hard_link) {
-    if (linkat(from.fd_.get(), name.c_str(), fd_.get(), name.c_str(), 0) == 0) return Duplication::hard_link;
-    const Error error = error_from_errno(errno, "link");
-    if (!is_impossible(error)) return std::unexpected(error);
-    if (error.sys_errno != EMLINK) cheapest = Duplication::copy;
-  }
-  const Result<> copied = copy_from(from, name, false);
-  if (!copied) return std::unexpected(copied.error());
-  return Duplication::copy;
+Result<> LocalDirectory::sync_file_system() const {
+  if (syncfs(fd_.get()) != 0) return last_error("syncfs");
+  return {};
 }
 
 Result<LocalFd> LocalDirectory::lock(const std::string& name) const {
-  Result<LocalFd> fd = open_beneath(fd_.get(), name, O_RDWR | O_CREAT);
-  if (!fd) return fd;
-  if (flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno == EWOULDBLOCK) return fail(Errc::exists, "lock", EWOULDBLOCK);
-  return last_error("lock");
+  return locked(open_beneath(fd_.get(), name, O_RDWR | O_CREAT));
+}
+
+Result<LocalFd> LocalDirectory::lock_existing(const std::string& name) const {
+  Result<LocalFd> fd = locked(open_beneath(fd_.get(), name, O_RDWR));
+  struct stat found{};
+  if (fd && fstat(fd->get(), &found) != 0) return last_error("stat");
+  if (fd && found.st_nlink == 0) return fail(Errc::not_found, "lock");
+  return fd;
+}
+
+Result<std::string> resolved_path(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path resolved = std::filesystem::absolute(path, error);
+  if (!error) resolved = std::filesystem::weakly_canonical(resolved, error);
+  if (error) return from_library(error, "resolve");
+  if (!resolved.has_filename()) resolved = resolved.parent_path();
+  return resolved.string();
+}
+
+std::string parent_path(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
 }
 
 Result<> make_local_directory(const std::string& path) {
@@ -223,9 +209,21 @@ Result<> make_local_directory(const std::string& path) {
   return {};
 }
 
+Result<> remove_local_directory(const std::string& path) {
+  if (rmdir(path.c_str()) != 0) return last_error("rmdir");
+  return {};
+}
+
+Result<> remove_local_tree(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return from_library(error, "remove");
+  return {};
+}
+
 Result<> rename_local_directory(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) != 0) return last_error("rename");
-  return sync_path(parent_of(to));
+  return {};
 }
 
 }  // namespace ringdrop::io

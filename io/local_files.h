@@ -31,13 +31,6 @@ class LocalFd {
   int fd_;
 };
 
-// How a file came into another directory.
-enum class Duplication : uint8_t {
-  reflink,    // shares its blocks until one of both is written (FICLONE)
-  hard_link,  // is the same file
-  copy,
-};
-
 // A file that is read from its beginning to its end without pushing out what others have in the page cache: by
 // O_DIRECT, or where the file system cannot, by telling the kernel to forget.
 class ScannedFile {
@@ -46,6 +39,8 @@ class ScannedFile {
   // Up to into.size() bytes, fewer only at the end of the file; `into` and `offset` are aligned to kDirectAlignment.
   // system.
   Result<std::size_t> read_at(MutableBytes into, uint64_t offset) const;
+  // `empty` shares the file's blocks from now on, until one of both is written (ioctl_ficlone(2)). system: it cannot.
+  Result<> clone_to(const LocalFd& empty) const;
 
  private:
   friend class LocalDirectory;
@@ -56,39 +51,59 @@ class ScannedFile {
   uint64_t size_bytes_;
 };
 
-// Errors of all: not_found, exists, no_space, exhausted, system.
+// Errors of all: not_found, exists, no_space, exhausted, corrupt: it is something else (a file, a symbolic link, ...),
+// system.
 class LocalDirectory {
  public:
   // At any path: what the user of the process has named.
   static Result<LocalDirectory> open(const std::string& path);
   Result<LocalDirectory> open_directory(const std::string& name) const;
+  // Another file system, or another part of one, is mounted here (statx(2)).
+  Result<bool> is_mount_point() const;
+  // By st_dev, so that the subvolumes of a btrfs count as several.
+  Result<bool> is_on_file_system_of(const LocalDirectory& other) const;
   // Without "." and "..", unordered. Memory in proportion to their number.
   Result<std::vector<std::string>> list() const;
   // Of the entry itself: a symbolic link is no regular file.
   Result<FileStatus> status(const std::string& name) const;
+  // corrupt: it is no regular file. Waits for nobody, whatever it is.
   Result<ScannedFile> open_scanned(const std::string& name) const;
 
   // 0700.
   Result<> make_directory(const std::string& name) const;
+  // Empty, 0600, to be written and read.
+  Result<LocalFd> make_file(const std::string& name) const;
+  // The file `name` of `from` has an entry of the same name here too (link(2)).
+  Result<> link_from(const LocalDirectory& from, const std::string& name) const;
   Result<> remove_file(const std::string& name) const;
   // Entries made or removed before are on the device.
   Result<> sync() const;
-  // The file `name` of `from` appears here, durable but for its entry; in the cheapest way that there is. What was not
-  // possible once is not tried again with the same `cheapest`.
-  Result<Duplication> duplicate_from(const LocalDirectory& from, const std::string& name, Duplication& cheapest) const;
+  // All files of the file system are on its device, data and metadata (syncfs(2)). Of earlier failures to write it
+  // hears of those since this directory was opened.
+  Result<> sync_file_system() const;
 
   // Takes the lock `name`, which is made when it is missing, until the result goes. exists: another process has it.
   Result<LocalFd> lock(const std::string& name) const;
+  // The same of a lock that is there. not_found: it is not, or whoever had it has removed it.
+  Result<LocalFd> lock_existing(const std::string& name) const;
 
  private:
   explicit LocalDirectory(LocalFd fd) : fd_(std::move(fd)) {}
-  Result<> copy_from(const LocalDirectory& from, const std::string& name, bool by_reflink) const;
   LocalFd fd_;
 };
 
+// Without symbolic links, "." and ".." as far as `path` exists, and without a slash at its end.
+Result<std::string> resolved_path(const std::string& path);
+// The directory that `path`, a resolved one, is an entry of.
+std::string parent_path(const std::string& path);
+
 // 0700. exists when there is anything of that name.
 Result<> make_local_directory(const std::string& path);
-// Gives `from` the name `to` durably; both in one directory. An empty directory at `to` is replaced.
+// Of an empty directory.
+Result<> remove_local_directory(const std::string& path);
+// With everything in it. Not durable.
+Result<> remove_local_tree(const std::string& path);
+// Both in one directory, whose sync() makes it durable. An empty directory at `to` is replaced.
 Result<> rename_local_directory(const std::string& from, const std::string& to);
 
 }  // namespace ringdrop::io

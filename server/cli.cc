@@ -173,11 +173,15 @@ void add_maintenance_commands(CLI::App& app, MaintenanceWords& words) {
   words.fsck->add_flag("--repair", words.arguments.repair, "remove files that no row has; not beside a server");
   words.fsck->add_flag("--drop-broken", words.arguments.drop_broken,
                        "with --repair: end links and uploads whose file is gone or torn");
-  words.scrub->add_option("--rate", words.rate, "bytes a second at most, like 100MiB (default: as fast as it goes)")
-      ->type_name("SIZE");
+  for (CLI::App* const one : {words.scrub, words.backup}) {
+    one->add_option("--rate", words.rate, "bytes a second at most, like 100MiB (default: as fast as it goes)")
+        ->type_name("SIZE");
+  }
   words.scrub->add_option("--from", words.from, "go on with the link of this number")->type_name("N");
   words.backup->add_option("DIR", words.arguments.target, "missing or empty; DIR.partial until all is there")
       ->required();
+  words.backup->add_flag("--other-file-system", words.arguments.other_file_system,
+                         "fail when DIR is on the file system of the data, as when its disk is not mounted");
 }
 
 std::optional<int64_t> link_number(std::string_view text) {

@@ -46,6 +46,7 @@ struct MaintenanceArguments {
   uint64_t bytes_per_second = 0;  // 0: as fast as it goes
   int64_t from_link = 0;
   std::string target;
+  bool other_file_system = false;
 
   bool operator==(const MaintenanceArguments&) const = default;
 };

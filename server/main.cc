@@ -63,6 +63,8 @@ int run_backup(const server::Command& command) {
   server::BackupOptions options;
   options.data_dir = command.config.data_dir.string();
   options.target = command.maintenance_arguments.target;
+  options.other_file_system = command.maintenance_arguments.other_file_system;
+  options.bytes_per_second = command.maintenance_arguments.bytes_per_second;
   return server::run_backup(options);
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -12,43 +10,20 @@
 #include "io/interruption.h"
 #include "io/process_limits.h"
 #include "io/signals.h"
-#include "io/terminal.h"
 #include "proto/digest.h"
 #include "proto/units.h"
 #include "server/cli.h"
 #include "server/maintenance.h"
+#include "server/pace.h"
+#include "server/status_line.h"
 
 namespace ringdrop::server {
 namespace {
 
 using io::Errc;
 using io::Result;
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
 constexpr const char* kScrub = "scrub";
-constexpr milliseconds kShowEvery{200};
-constexpr int kStandardError = 2;
-
-// So many bytes a second and no more; what was not used is not made up for.
-class Pace {
- public:
-  explicit Pace(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
-
-  // How long to wait after reading so many bytes.
-  milliseconds after(uint64_t bytes) {
-    if (bytes_per_second_ == 0) return milliseconds(0);
-    const Clock::time_point now = Clock::now();
-    due_ = std::max(due_, now - kShowEvery);
-    due_ += std::chrono::nanoseconds(
-        static_cast<int64_t>(1e9 * static_cast<double>(bytes) / static_cast<double>(bytes_per_second_)));
-    return std::chrono::duration_cast<milliseconds>(std::max(due_ - now, Clock::duration(0)));
-  }
-
- private:
-  const uint64_t bytes_per_second_;
-  Clock::time_point due_;
-};
 
 std::vector<proto::Digest> digests_of(const db::Link& link) {
   std::vector<proto::Digest> digests;
@@ -64,8 +39,7 @@ class Scrub {
         tree_(data.tree),
         db_(data.catalogue),
         interruption_(interruption),
-        pace_(options.bytes_per_second),
-        shows_progress_(io::is_terminal(kStandardError)) {}
+        pace_(options.bytes_per_second) {}
 
   int run();
 
@@ -77,7 +51,6 @@ class Scrub {
   bool see(Bytes bytes, std::vector<proto::Digester>& digesters);
   Result<bool> is_still_there(const db::NumberedLink& numbered);
   void show_progress();
-  void clear_progress();
   void finding(const std::string& line);
   int finish(const Result<>& result);
 
@@ -86,9 +59,8 @@ class Scrub {
   db::CatalogueAudit& db_;
   io::Interruption& interruption_;
   Pace pace_;
-  const bool shows_progress_;
+  StatusLine status_;
   db::CatalogueTotals totals_;
-  Clock::time_point shown_at_;
   uint64_t links_ = 0;
   uint64_t bytes_ = 0;
   uint64_t findings_ = 0;
@@ -97,7 +69,7 @@ class Scrub {
 
 int Scrub::run() {
   const Result<> result = scrub_all();
-  clear_progress();
+  status_.clear();
   return finish(result);
 }
 
@@ -197,22 +169,14 @@ bool Scrub::see(Bytes bytes, std::vector<proto::Digester>& digesters) {
 }
 
 void Scrub::show_progress() {
-  const Clock::time_point now = Clock::now();
-  if (!shows_progress_ || now - shown_at_ < kShowEvery) return;
-  shown_at_ = now;
-  std::fputs(fmt::format("\r\x1b[Kscrub: link {}, {} of {} MiB, {} findings", at_link_, bytes_ / kMiB,
-                         totals_.bytes / kMiB, findings_)
-                 .c_str(),
-             stderr);
-}
-
-void Scrub::clear_progress() {
-  if (shows_progress_) std::fputs("\r\x1b[K", stderr);
+  if (!status_.is_due()) return;
+  status_.show(fmt::format("scrub: link {}, {} of {} MiB, {} findings", at_link_, bytes_ / kMiB, totals_.bytes / kMiB,
+                           findings_));
 }
 
 void Scrub::finding(const std::string& line) {
   ++findings_;
-  clear_progress();
+  status_.clear();
   std::fputs((line + '\n').c_str(), stdout);
   std::fflush(stdout);
 }

@@ -1,121 +1,15 @@
 #!/usr/bin/env python3
-"""fsck, scrub and backup: what is damaged is found and named, beside a server under load nothing is found that is not
-so, and a server on a backup has every link of it whole."""
+"""fsck and scrub: what is damaged is found and named, and beside a server under load nothing is found that is not so."""
 
-import contextlib
 import os
-import random
-import re
-import shutil
 import signal
-import sqlite3
 import subprocess
-import threading
 from pathlib import Path
 
-from harness import KIB, MIB, EndToEnd, Server, main, path_of, programs, random_bytes, request, sha256_of, wait_until
+from harness import KIB, MIB, Server, main, programs, random_bytes, request, wait_until
 from http_tools import token_of
+from maintenance_tools import Load, Maintenance
 from tus_tools import OFFSET_TYPE, TUS
-
-
-def run(*words, **keywords):
-    """The command, ended: its code and both outputs."""
-    return subprocess.run([programs.ringdrop, *map(str, words)], capture_output=True, text=True, check=False,
-                          timeout=120, **keywords)
-
-
-class Load:
-    """Clients that upload, delete and leave uploads unfinished until told to stop; what stays is in `links`."""
-
-    def __init__(self, server, seed, clients=3):
-        self.server = server
-        self.links = {}  # path: SHA-256
-        self.troubles = []
-        self.done = 0
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(f"{seed} {i}",)) for i in range(clients)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        wait_until(lambda: self.done > 5 or self.troubles, "the load is under way")
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, seed):
-        chance = random.Random(seed)
-        try:
-            while not self._stop.is_set():
-                self._once(chance)
-                self.done += 1
-        except Exception as error:  # pylint: disable=broad-except
-            self.troubles.append(repr(error))
-
-    def _once(self, chance):
-        body = chance.randbytes(chance.choice([0, 1, 5000, 70_000, MIB + 3]))
-        kind = chance.randrange(4)
-        if kind == 0:  # an unfinished upload
-            created = self.server.exchange(request("POST", "/uploads", TUS, f"Upload-Length: {len(body) + 10}"))
-            fields = (TUS, OFFSET_TYPE, "Upload-Offset: 0")
-            self.server.exchange(request("PATCH", created.get("Location"), *fields, body=body))
-            return
-        if kind == 1:  # a body that breaks off
-            with self.server.connect() as wire:
-                wire.send(request("PUT", "/broken", f"Content-Length: {len(body) + 10}") + body)
-            return
-        created = self.server.exchange(request("PUT", "/load", body=body, host=self.server.authority))
-        if created.status != 201:
-            raise AssertionError(created)
-        if kind == 2:
-            self.server.exchange(request("DELETE", re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))))
-        else:
-            self.links[path_of(created)] = sha256_of(body)
-
-
-class Maintenance(EndToEnd):
-    """Damage by hand, on files that the catalogue names."""
-
-    def catalogue(self, server):
-        return contextlib.closing(sqlite3.connect(server.data / "catalogue.sqlite3", isolation_level=None))
-
-    def file_of(self, server, link, position=0):
-        """(the path of a link's file, the number of the link)."""
-        with self.catalogue(server) as database:
-            file, number = database.execute(
-                "SELECT file, link FROM extents e JOIN links l ON l.id = e.link WHERE token = ? AND position = ?",
-                (token_of(link), position)).fetchone()
-        return server.data / f"blobs/{file >> 12:08x}/{file & 0xfff:03x}", number
-
-    def everything(self, server):
-        """What is in the data directory, but for the files that SQLite makes for reading."""
-        return [path for path in sorted(server.data.rglob("*")) if not path.name.endswith(("-wal", "-shm"))]
-
-    def fsck(self, server, *options, code=None):
-        done = run("fsck", "--data-dir", server.data, *options)
-        if code is not None:
-            self.assertEqual(done.returncode, code, done)
-        return done
-
-    def scrub(self, server, *options, code=None):
-        done = run("scrub", "--data-dir", server.data, *options)
-        if code is not None:
-            self.assertEqual(done.returncode, code, done)
-        return done
-
-    def stopped_with(self, *bodies, options=()):
-        """A server that was stopped, and the links of these bodies."""
-        server = self.server(*options)
-        links = [server.put(f"file{number}", body) for number, body in enumerate(bodies)]
-        self.assertEqual(server.stop(), 0)
-        return server, links
-
-    def assert_line(self, done, *words):
-        lines = [line for line in done.stdout.splitlines() if all(str(word) in line for word in words)]
-        self.assertEqual(len(lines), 1, f"one line with {words} in:\n{done.stdout}")
 
 
 class Fsck(Maintenance):
@@ -335,91 +229,6 @@ class Scrub(Maintenance):
             for _ in range(10):
                 self.assertEqual(self.scrub(server, code=0).stderr, "")
         self.assertEqual(load.troubles, [])
-
-
-class Backup(Maintenance):
-    """A copy that a server can use."""
-
-    def backup(self, server, target, code=0):
-        done = run("backup", target, "--data-dir", server.data)
-        self.assertEqual(done.returncode, code, done)
-        return done
-
-    def restored(self, target):
-        """A server on the copy, as the manual says: the directory becomes data_dir."""
-        server = self.server(start=False)
-        shutil.move(target, server.data)
-        return server
-
-    def assert_whole(self, server, links):
-        with server.connect() as wire:
-            for path, digest in links.items():
-                got = wire.send(request("GET", path)).read_final()
-                self.assertEqual((got.status, sha256_of(got.body)), (200, digest), path)
-
-    def test_a_backup_under_load_has_every_link_of_its_moment_whole(self):
-        server = self.server("--loops", "2")
-        before = {}
-        for number in range(40):
-            body = random_bytes(1000 * number, f"before {number}")
-            before[server.put(f"before{number}", body)] = sha256_of(body)
-        targets = [self.directory / f"copy{number}" for number in range(4)]
-        with Load(server, "backup") as load:
-            for target in targets:
-                self.backup(server, target)
-        self.assertEqual(load.troubles, [])
-        self.assertEqual(server.stop(), 0)
-        for target in targets:
-            self.assertFalse(target.with_name(target.name + ".partial").exists())
-            copy = self.restored(target)
-            self.assertEqual(sorted(os.listdir(copy.data)), ["blobs", "catalogue.sqlite3", "unsettled"])
-            self.fsck(copy, code=0)
-            self.scrub(copy, code=0)
-            copy.start()
-            with self.catalogue(copy) as database:
-                tokens = {token for (token,) in database.execute("SELECT token FROM links")}
-                self.assertEqual(database.execute("SELECT count(*) FROM uploads").fetchone(), (0,))
-            self.assertLessEqual({token_of(path) for path in before}, tokens)
-            self.assert_whole(copy, before)
-            self.assert_whole(copy, {path: digest for path, digest in load.links.items() if token_of(path) in tokens})
-            copy.stop()
-
-    def test_what_happens_to_one_of_both_does_not_happen_to_the_other(self):
-        server = self.server()
-        created = server.exchange(request("PUT", "/kept", body=b"kept", host=server.authority))
-        self.backup(server, self.directory / "copy")
-        server.exchange(request("DELETE", re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))))
-        wait_until(lambda: not server.stored_files(), "the original's file is gone")
-        copy = self.restored(self.directory / "copy").start()
-        self.assertEqual(copy.get(path_of(created)).body, b"kept")
-        self.assertEqual(server.get(path_of(created)).status, 404)
-        new = copy.put("new", b"new")
-        self.assertEqual(server.get(new).status, 404)
-        self.fsck(copy, code=0)
-
-    def test_a_link_whose_file_is_lost_is_left_out_with_a_word(self):
-        server = self.server()
-        links = [server.put("lost", b"lost" * 1000), server.put("kept", b"kept")]
-        self.file_of(server, links[0])[0].unlink()
-        done = self.backup(server, self.directory / "copy", code=1)
-        self.assert_line(done, token_of(links[0])[:6], "left out")
-        copy = self.restored(self.directory / "copy").start()
-        self.assertEqual([copy.get(link).status for link in links], [404, 200])
-        self.fsck(copy, code=0)
-
-    def test_it_goes_only_where_there_is_nothing(self):
-        server = self.server()
-        server.put("one", b"1")
-        taken = self.directory / "taken"
-        taken.mkdir()
-        self.backup(server, taken)  # empty
-        self.assertIn("something already", self.backup(server, taken, code=78).stderr)
-        left = self.directory / "left.partial"
-        left.mkdir()
-        self.assertIn("broke off", self.backup(server, self.directory / "left", code=78).stderr)
-        self.assertIn("cannot be made", self.backup(server, self.directory / "no/where", code=78).stderr)
-        self.assertEqual(os.stat(taken).st_mode & 0o777, 0o700)
-        self.assertEqual(os.stat(taken / "catalogue.sqlite3").st_mode & 0o777, 0o600)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,6 @@ LocalDirectory opened(const std::string& path) {
   return *std::move(directory);
 }
 
-ino_t inode(const std::string& path) {
-  struct stat found{};
-  REQUIRE(stat(path.c_str(), &found) == 0);
-  return found.st_ino;
-}
-
 // All of a file, in pieces of `piece_bytes`.
 std::string scan(const ScannedFile& file, std::size_t piece_bytes) {
   const auto alignment = static_cast<std::align_val_t>(kDirectAlignment);
@@ -98,27 +92,71 @@ TEST_CASE("a lock is held against others until it goes") {
   CHECK(directory.lock("lock"));
 }
 
-TEST_CASE("a duplicate has the bytes of the file, by every way") {
+TEST_CASE("a lock that its holder has removed is none") {
   const TemporaryDirectory here;
-  const LocalDirectory root = opened(here.path());
-  REQUIRE(root.make_directory("from"));
-  const LocalDirectory from = *root.open_directory("from");
-  const std::string content(3 * kMiB + 17, 'd');
-  here.write("from/file", content);
-  for (const Duplication way : {Duplication::reflink, Duplication::hard_link, Duplication::copy}) {
-    const std::string name = "to" + std::to_string(static_cast<int>(way));
-    CAPTURE(name);
-    REQUIRE(root.make_directory(name));
-    const LocalDirectory to = *root.open_directory(name);
-    Duplication cheapest = way;
-    const Result<Duplication> done = to.duplicate_from(from, "file", cheapest);
-    REQUIRE_MESSAGE(done.has_value(), describe(done.error()));
-    CHECK(here.read(name + "/file") == content);
-    CHECK((inode(here / "from/file") == inode(here / (name + "/file"))) == (*done == Duplication::hard_link));
-    CHECK(to.duplicate_from(from, "file", cheapest).error().code == Errc::exists);
-    CHECK(to.duplicate_from(from, "nothing", cheapest).error().code == Errc::not_found);
-    CHECK(to.list()->size() == 1);
+  const LocalDirectory directory = opened(here.path());
+  CHECK(directory.lock_existing("lock").error().code == Errc::not_found);
+  {
+    const Result<LocalFd> lock = directory.lock("lock");
+    CHECK(directory.lock_existing("lock").error().code == Errc::exists);
   }
+  CHECK(directory.lock_existing("lock"));
+}
+
+TEST_CASE("what is no regular file is not scanned, and not waited for") {
+  const TemporaryDirectory here;
+  REQUIRE(mkfifo((here / "fifo").c_str(), 0600) == 0);
+  const LocalDirectory directory = opened(here.path());
+  REQUIRE(directory.make_directory("directory"));
+  CHECK(directory.open_scanned("fifo").error().code == Errc::corrupt);
+  CHECK(directory.open_scanned("directory").error().code == Errc::corrupt);
+}
+
+TEST_CASE("what is no directory is told from one that is not there") {
+  const TemporaryDirectory here;
+  here.write("file", "1");
+  std::filesystem::create_symlink(".", here / "link");
+  const LocalDirectory directory = opened(here.path());
+  CHECK(directory.open_directory("file").error().code == Errc::corrupt);
+  CHECK(directory.open_directory("link").error().code == Errc::corrupt);
+  CHECK(directory.open_directory("nothing").error().code == Errc::not_found);
+  CHECK(directory.status("file/below").error().code == Errc::not_found);
+}
+
+TEST_CASE("a mount point and another file system are told") {
+  const TemporaryDirectory here;
+  const LocalDirectory directory = opened(here.path());
+  REQUIRE(directory.make_directory("below"));
+  CHECK_FALSE(directory.is_mount_point().value());
+  CHECK(directory.is_on_file_system_of(*directory.open_directory("below")).value());
+  const LocalDirectory proc = opened("/proc");
+  CHECK(proc.is_mount_point().value());
+  CHECK_FALSE(proc.is_on_file_system_of(directory).value());
+}
+
+TEST_CASE("a path is resolved as far as it exists") {
+  const TemporaryDirectory here;
+  const std::string root = resolved_path(here.path()).value();
+  std::filesystem::create_directory(here / "real");
+  std::filesystem::create_symlink("real", here / "link");
+  CHECK(resolved_path(here / "link").value() == root + "/real");
+  CHECK(resolved_path(here / "link/").value() == root + "/real");
+  CHECK(resolved_path(here / "link/new//").value() == root + "/real/new");
+  CHECK(resolved_path(here / "real/.").value() == root + "/real");
+  CHECK(parent_path(root + "/real") == root);
+  CHECK(resolved_path("new").value() == std::filesystem::current_path().string() + "/new");
+}
+
+TEST_CASE("a tree goes with all that is in it, and nothing behind its symbolic links") {
+  const TemporaryDirectory here;
+  const LocalDirectory directory = opened(here.path());
+  here.write("kept", "1");
+  std::filesystem::create_directories(here / "tree/a/b");
+  here.write("tree/a/b/file", "1");
+  std::filesystem::create_symlink(here / "kept", here / "tree/link");
+  CHECK_FALSE(remove_local_directory(here / "tree"));
+  CHECK(remove_local_tree(here / "tree"));
+  CHECK(directory.list().value() == std::vector<std::string>{"kept"});
 }
 
 TEST_CASE("a directory takes the place of an empty one, and of no other") {

@@ -289,6 +289,9 @@ TEST_CASE("scrub takes a rate and a link to go on with") {
 TEST_CASE("backup needs to be told where to") {
   CHECK(run({"backup", "/srv/copy"}).kind == Command::backup);
   CHECK(run({"backup", "/srv/copy"}).maintenance_arguments.target == "/srv/copy");
+  CHECK_FALSE(run({"backup", "/srv/copy"}).maintenance_arguments.other_file_system);
+  CHECK(run({"backup", "/srv/copy", "--other-file-system"}).maintenance_arguments.other_file_system);
+  CHECK(run({"backup", "/srv/copy", "--rate", "10MiB"}).maintenance_arguments.bytes_per_second == 10 * kMiB);
   CHECK(run({"backup"}).exit_code == kExitUsage);
   CHECK(run({"backup", ""}).exit_code == kExitUsage);
   CHECK(run({"backup", "/one", "/two"}).exit_code == kExitUsage);
