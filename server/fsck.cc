@@ -35,21 +35,28 @@ uint64_t checksum_bytes_for(uint64_t length) {
   return (length + db::kChecksummedBytes - 1) / db::kChecksummedBytes * db::kChecksumBytes;
 }
 
+struct Trouble {
+  std::string text;
+  bool bytes_are_lost = true;  // and with them what they were kept for
+};
+
 // What is wrong with a file that somebody needs; nullopt: nothing.
-std::optional<std::string> trouble_with(const FileRow& row, const FoundBlob& blob) {
-  if (!blob.regular) return "it is no regular file";
+std::optional<Trouble> trouble_with(const FileRow& row, const FoundBlob& blob) {
+  if (!blob.regular) return Trouble{"it is no regular file"};
   if (row.owner == FileRow::upload && row.is_open) {
     const std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
-    if (!checkpoint) return "what is noted of its bytes cannot be read";
+    if (!checkpoint) return Trouble{"what is noted of its bytes cannot be read"};
     const uint64_t told = std::min(checkpoint->durable_bytes, checkpoint->cut_to.value_or(UINT64_MAX));
     if (blob.size_bytes >= told) return std::nullopt;
-    return fmt::format("it has {} bytes, and {} were acknowledged", blob.size_bytes, told);
+    return Trouble{fmt::format("it has {} bytes, and {} were acknowledged", blob.size_bytes, told)};
   }
   if (blob.size_bytes != row.length_bytes) {
-    return fmt::format("it has {} bytes instead of {}", blob.size_bytes, row.length_bytes);
+    return Trouble{fmt::format("it has {} bytes instead of {}", blob.size_bytes, row.length_bytes)};
   }
+  // The file is served as before, and is more to its owner than what proves it. Checksums made now would vouch for rot
+  // too, so none are.
   if (row.owner == FileRow::link && row.checksum_bytes != checksum_bytes_for(row.length_bytes)) {
-    return "its checksums are not as many as they should be";
+    return Trouble{"its checksums are not as many as they should be; the link is left alone", false};
   }
   return std::nullopt;
 }
@@ -207,6 +214,10 @@ Result<bool> Fsck::look_again(BlobId id) {
 }
 
 Result<bool> Fsck::judge_orphan(const FoundBlob& blob, bool marked) {
+  if (!blob.regular) {
+    report_strangers("", {storage::path_in_data(blob.id)});
+    return false;
+  }
   if (marked) {
     ++in_flight_;
   } else {
@@ -223,9 +234,10 @@ Result<bool> Fsck::judge_orphan(const FoundBlob& blob, bool marked) {
 void Fsck::judge_needed(const Rows& rows, BlobId id, const std::optional<FoundBlob>& blob) {
   for (const FileRow& row : rows) {
     if (row.owner == FileRow::garbage) continue;
-    const std::optional<std::string> trouble = blob ? trouble_with(row, *blob) : "it is not there";
+    const std::optional<Trouble> trouble = blob ? trouble_with(row, *blob) : Trouble{"it is not there"};
     if (!trouble) continue;
-    finding(fmt::format("{}, of {}: {}", storage::path_in_data(id), owner_of(row), *trouble));
+    finding(fmt::format("{}, of {}: {}", storage::path_in_data(id), owner_of(row), trouble->text));
+    if (!trouble->bytes_are_lost) continue;
     if (row.owner == FileRow::link) broken_links_.insert(row.link_id);
     if (row.owner == FileRow::upload) broken_uploads_.insert(row.file);
   }

@@ -148,6 +148,9 @@ Result<bool> Scrub::scrub_extent(const db::NumberedLink& numbered, const db::Ext
   for (const uint64_t offset : scanned->rotten) {
     finding(fmt::format("{}: rot in the 64 MiB from offset {}", what, offset));
   }
+  for (const uint64_t offset : scanned->unknown) {
+    finding(fmt::format("{}: the 64 MiB from offset {} have no checksum to compare with", what, offset));
+  }
   for (const uint64_t offset : scanned->unreadable) {
     finding(fmt::format("{}: the 64 MiB from offset {} cannot be read", what, offset));
   }

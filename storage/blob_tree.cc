@@ -1,11 +1,10 @@
 #include "storage/blob_tree.h"
 
 #include <algorithm>
-#include <memory>
-#include <new>
 #include <utility>
 
 #include "io/buffer_pool.h"
+#include "io/direct_buffer.h"
 #include "storage/checksums.h"
 
 namespace ringdrop::storage {
@@ -16,16 +15,6 @@ using io::Result;
 
 constexpr std::size_t kPieceBytes = kMiB;
 static_assert(kChecksumSpan % kPieceBytes == 0 && kPieceBytes % io::kDirectAlignment == 0);
-
-// Memory that a direct read takes.
-struct Piece {
-  Piece() : bytes(static_cast<std::byte*>(::operator new(kPieceBytes, std::align_val_t(io::kDirectAlignment)))) {}
-  ~Piece() { ::operator delete(bytes, std::align_val_t(io::kDirectAlignment)); }
-  Piece(const Piece&) = delete;
-  Piece& operator=(const Piece&) = delete;
-
-  std::byte* const bytes;
-};
 
 // Reads the spans of one file one after the other.
 class SpanReader {
@@ -38,10 +27,10 @@ class SpanReader {
     for (uint64_t done = 0; done < length;) {
       const std::size_t wanted = std::min<uint64_t>(kPieceBytes, length - done);
       // Whole blocks are asked for; what lies behind the length is not looked at.
-      const Result<std::size_t> got = file_.read_at(MutableBytes(piece_.bytes, kPieceBytes), offset + done);
+      const Result<std::size_t> got = file_.read_at(piece_.bytes(), offset + done);
       if (!got) return std::unexpected(got.error());
       if (*got < wanted) return io::fail(Errc::corrupt, "read");
-      const Bytes bytes(piece_.bytes, wanted);
+      const Bytes bytes = piece_.bytes().first(wanted);
       checksums.update(bytes);
       if (!see_(bytes)) return io::fail(Errc::cancelled, "read");
       done += wanted;
@@ -52,7 +41,7 @@ class SpanReader {
  private:
   const io::ScannedFile& file_;
   const std::function<bool(Bytes)>& see_;
-  Piece piece_;
+  io::DirectBuffer piece_{kPieceBytes};
 };
 
 Result<DirectoryNumbers> numbered(const io::LocalDirectory& directory) {
@@ -61,10 +50,14 @@ Result<DirectoryNumbers> numbered(const io::LocalDirectory& directory) {
   DirectoryNumbers found;
   for (const std::string& name : *names) {
     const std::optional<uint32_t> number = parse_hex_name(name, 8);
-    if (number && directory.open_directory(name)) {
+    Result<io::LocalDirectory> opened = io::fail(Errc::corrupt, "open");
+    if (number) opened = directory.open_directory(name);
+    if (opened) {
       found.numbers.push_back(*number);
-    } else {
+    } else if (opened.error().code == Errc::corrupt) {
       found.strangers.push_back(name);
+    } else if (opened.error().code != Errc::not_found) {  // removed a moment ago
+      return std::unexpected(opened.error());
     }
   }
   std::ranges::sort(found.numbers);
@@ -108,7 +101,8 @@ Result<bool> BlobTree::is_marked(uint32_t directory) const {
 Result<FoundBlobs> BlobTree::list(uint32_t directory) const {
   FoundBlobs found;
   const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(directory));
-  if (!opened && opened.error().code == Errc::not_found) return found;
+  const bool is_none = !opened && (opened.error().code == Errc::not_found || opened.error().code == Errc::corrupt);
+  if (is_none) return found;
   if (!opened) return std::unexpected(opened.error());
   const Result<std::vector<std::string>> names = opened->list();
   if (!names) return std::unexpected(names.error());
@@ -151,21 +145,21 @@ Result<ScannedExtent> BlobTree::scan(const Extent& extent, const std::function<b
   if (!file) return std::unexpected(file.error());
   ScannedExtent result;
   result.size_bytes = file->size_bytes();
-  bool complete = true;
-  const std::function<bool(Bytes)> see_while_complete = [&](Bytes bytes) { return see(complete ? bytes : Bytes{}); };
-  SpanReader reader(*file, see_while_complete);
+  SpanReader reader(*file, see);
   const uint64_t length = std::min(result.size_bytes, extent.length_bytes);
   for (uint64_t offset = 0; offset < length; offset += kChecksumSpan) {
     const Result<std::string> checksum = reader.read(offset, std::min(kChecksumSpan, length - offset));
     if (!checksum && checksum.error().code == Errc::cancelled) return std::unexpected(checksum.error());
     if (!checksum) {
-      complete = false;
       result.unreadable.push_back(offset);
       continue;
     }
     const std::size_t at = offset / kChecksumSpan * kChecksumBytes;
-    const bool known = extent.checksums.size() >= at + kChecksumBytes;
-    if (!known || extent.checksums.compare(at, kChecksumBytes, *checksum) != 0) result.rotten.push_back(offset);
+    if (extent.checksums.size() < at + kChecksumBytes) {
+      result.unknown.push_back(offset);
+    } else if (extent.checksums.compare(at, kChecksumBytes, *checksum) != 0) {
+      result.rotten.push_back(offset);
+    }
   }
   return result;
 }

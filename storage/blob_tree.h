@@ -39,7 +39,10 @@ struct ScannedExtent {
   uint64_t size_bytes = 0;           // of its file
   std::vector<uint64_t> rotten;      // offsets of spans whose bytes are not those that were stored
   std::vector<uint64_t> unreadable;  // of spans that could not be read
-  bool sound(uint64_t length_bytes) const { return size_bytes == length_bytes && rotten.empty() && unreadable.empty(); }
+  std::vector<uint64_t> unknown;     // of spans of which no checksum was stored
+  bool sound(uint64_t length_bytes) const {
+    return size_bytes == length_bytes && rotten.empty() && unreadable.empty() && unknown.empty();
+  }
 };
 
 // Errors of all: not_found, exhausted, system.
@@ -54,7 +57,7 @@ class BlobTree {
   // The marks in unsettled/.
   io::Result<DirectoryNumbers> marks() const;
   io::Result<bool> is_marked(uint32_t directory) const;
-  // Nothing when the directory does not exist.
+  // Nothing when the directory does not exist, or is something else.
   io::Result<FoundBlobs> list(uint32_t directory) const;
   // nullopt: there is no such file.
   io::Result<std::optional<FoundBlob>> find(BlobId id) const;
@@ -63,8 +66,8 @@ class BlobTree {
   io::Result<> remove(BlobId id) const;
   io::Result<> sync(uint32_t directory) const;
 
-  // Reads all of an extent's file and compares. `see` gets its bytes in order, up to the first span that cannot be
-  // read, and is asked whether to go on. cancelled: it said no. not_found: there is no such file.
+  // Reads all of an extent's file and compares. `see` gets what can be read of it, in order, and is asked whether to go
+  // on: of a sound extent it has seen all. cancelled: it said no. not_found: there is no such file.
   io::Result<ScannedExtent> scan(const Extent& extent, const std::function<bool(Bytes)>& see) const;
 
   const io::LocalDirectory& blobs() const { return blobs_; }

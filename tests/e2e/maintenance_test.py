@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import KIB, MIB, Server, main, programs, random_bytes, request, wait_until
 from http_tools import token_of
-from maintenance_tools import Load, Maintenance
+from maintenance_tools import Load, Maintenance, run_with_fault
 from tus_tools import OFFSET_TYPE, TUS
 
 
@@ -64,6 +64,39 @@ class Fsck(Maintenance):
         self.assertEqual([server.get(link).status for link in links], [404, 404, 200])
         wait_until(lambda: len(server.stored_files()) == 1, "what is left of a dropped link is swept")
         self.fsck(server, code=0)
+
+    def test_a_link_whose_checksums_are_too_few_is_named_and_kept(self):
+        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000)
+        with self.catalogue(server) as database:
+            database.execute("UPDATE extents SET checksums = x'' WHERE link = ?", (self.file_of(server, links[0])[1],))
+        done = self.fsck(server, "--repair", "--drop-broken", code=1)
+        self.assert_line(done, token_of(links[0])[:6], "checksums", "left alone")
+        self.assertNotIn("ended", done.stdout)
+        self.assert_line(self.scrub(server, code=1), token_of(links[0])[:6], "no checksum to compare with")
+        server.start()
+        self.assertEqual([server.get(link).body for link in links], [b"a" * 5000, b"b" * 5000])
+
+    def test_what_no_server_makes_is_left_alone_whatever_it_is_called(self):
+        server, links = self.stopped_with(b"a" * 5000)
+        place = self.file_of(server, links[0])[0].parent
+        (place / "ffd").mkdir()
+        os.mkfifo(place / "ffe")
+        (place / "fff").symlink_to("/")
+        (server.data / "blobs/0000ffff").write_bytes(b"a file, where a directory belongs")
+        before = self.everything(server)
+        done = self.fsck(server, "--repair", "--drop-broken", code=1)
+        for name in ("/ffd", "/ffe", "/fff", "blobs/0000ffff"):
+            self.assert_line(done, name, "ringdrop has not made it; left alone")
+        self.assertIn(": 4 findings", done.stdout)
+        self.assertEqual(self.everything(server), before)
+
+    def test_a_directory_that_cannot_be_looked_at_is_no_strangers(self):
+        server, _ = self.stopped_with(b"a" * 5000)
+        for error in ("EMFILE", "EIO"):
+            done = run_with_fault(server.data / "blobs", f"openat2:error={error}", "fsck", "--data-dir", server.data)
+            self.assertEqual(done.returncode, 78, done)
+            self.assertIn(error, done.stderr)
+            self.assertNotIn("left alone", done.stdout)
 
     def test_where_no_file_is_at_all_nothing_is_dropped(self):
         server, links = self.stopped_with(b"a" * 5000, b"b" * 5000)
@@ -206,6 +239,15 @@ class Scrub(Maintenance):
         self.assert_line(done, files[0].relative_to(server.data), "ENOENT")
         self.assert_line(done, files[1].relative_to(server.data), "4000 bytes instead of 5000")
         self.assert_line(done, "its sha-256 is another")
+
+    def test_behind_a_span_that_cannot_be_read_it_goes_on_and_counts(self):
+        big = random_bytes(66 * MIB, "unreadable")
+        server, links = self.stopped_with(big, options=("--digest", "always"))
+        file, _ = self.file_of(server, links[0])
+        done = run_with_fault(file, "pread64:error=EIO:when=3", "scrub", "--data-dir", server.data)
+        self.assertEqual(done.returncode, 1, done)
+        self.assert_line(done, file.relative_to(server.data), "the 64 MiB from offset 0 cannot be read")
+        self.assertIn(f"1 links, {4 * MIB} bytes read: 1 findings", done.stdout)
 
     def test_it_stops_when_it_is_told_to_and_goes_on_from_there(self):
         server, links = self.stopped_with(b"a" * 1000, random_bytes(4 * MIB, "slow"), b"c")

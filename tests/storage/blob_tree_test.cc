@@ -80,6 +80,8 @@ TEST_CASE("directories, marks, blobs and strangers are told apart") {
   CHECK(found.blobs[1].size_bytes == 5);
   CHECK(found.strangers == std::vector<std::string>{"0B4"});
   CHECK(tree.list(0x2c)->blobs.empty());
+  CHECK(tree.list(0x2b)->blobs.empty());
+  CHECK_FALSE(tree.find(BlobId::make(0x2b, 0))->has_value());
 }
 
 TEST_CASE("a removed blob is not found, and may be removed again") {
@@ -117,11 +119,35 @@ TEST_CASE("a sound extent is seen whole; what differs is named by its span") {
   made.write("blobs/0000002a/007", content);
   CHECK(tree.scan(extent, go_on)->rotten == std::vector<uint64_t>{0, kChecksumSpan});
 
+  // Without a checksum nothing is said to be rotten.
+  Extent unproven = extent_of(id, content);
+  unproven.checksums.resize(kChecksumBytes);
+  CHECK(tree.scan(unproven, go_on)->rotten.empty());
+  CHECK(tree.scan(unproven, go_on)->unknown == std::vector<uint64_t>{kChecksumSpan});
+  CHECK_FALSE(tree.scan(unproven, go_on)->sound(content.size()));
+
   made.write("blobs/0000002a/007", content.substr(0, 10));
   CHECK_FALSE(tree.scan(extent, go_on)->sound(content.size()));
   CHECK(tree.scan(extent, [](Bytes) { return false; }).error().code == io::Errc::cancelled);
   CHECK(tree.remove(id));
   CHECK(tree.scan(extent, go_on).error().code == io::Errc::not_found);
+}
+
+TEST_CASE("what ends in the middle of its scan cannot be read from there on, and what was read has been seen") {
+  const Tree made;
+  const BlobTree tree = made.open();
+  const std::string content(kChecksumSpan + 5 * kMiB, 'c');
+  const Extent extent = extent_of(BlobId::make(0x2a, 7), content);
+  made.write("blobs/0000002a/007", content);
+  uint64_t seen = 0;
+  const io::Result<ScannedExtent> scanned = tree.scan(extent, [&](Bytes bytes) {
+    seen += bytes.size();
+    if (seen == kChecksumSpan + kMiB) std::filesystem::resize_file(made.path() / "blobs/0000002a/007", seen);
+    return true;
+  });
+  CHECK(scanned->unreadable == std::vector<uint64_t>{kChecksumSpan});
+  CHECK(scanned->rotten.empty());
+  CHECK(seen == kChecksumSpan + kMiB);
 }
 
 }  // namespace ringdrop::storage
