@@ -2,7 +2,7 @@
 // and where rows contradict each other. Reads only, beside a running server or without one.
 //
 // Blocking. Every call sees the catalogue of its own moment, so that a long walk keeps no old state alive (which would
-// make the write-ahead log grow): who finds something odd asks again.
+// make the write-ahead log grow, as damage() does): who finds something odd asks again.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,8 @@ class CatalogueAudit {
   // refused: of another version than this program's (an older one: the server brings it up to date).
   static io::Result<CatalogueAudit> open(const std::string& path);
 
-  // What SQLite finds wrong with the file's structure: at most some lines, none when all is well. Reads all of it.
+  // What SQLite finds wrong with the file's structure: at most some lines, none when all is well. Reads all of it at
+  // one moment: until it ends, a server's write-ahead log grows by what is committed.
   io::Result<std::vector<std::string>> damage();
   // What contradicts itself: links that are not the sum of their extents, extents of nobody, files with two owners.
   // At most `most` lines of each kind.
