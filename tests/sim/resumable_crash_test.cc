@@ -2,12 +2,10 @@
 // what is there are the client's bytes. The workload does the same with everything at once; here are the cases by name.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <string>
 
-#include "base/check.h"
+#include "tests/sim/in_child.h"
 #include "tests/sim/workload.h"
 
 namespace ringdrop::sim {
@@ -156,20 +154,12 @@ int cut_in_completion(uint64_t seed) {
   return lives.finish();
 }
 
-bool passes_in_child(int (*run)(uint64_t), uint64_t seed) {
-  const pid_t child = fork();
-  CHECK_THAT(child >= 0);
-  if (child == 0) _exit(run(seed) == 0 ? 0 : 1);
-  int status = 0;
-  CHECK_THAT(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 void for_many_seeds(int (*run)(uint64_t)) {
   constexpr uint64_t kSeeds = 100;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
-    CHECK(passes_in_child(run, seed));
+    const int violations = exit_code_in_child([&] { return run(seed) == 0 ? 0 : 1; });
+    CHECK(violations == 0);
   }
 }
 

@@ -149,10 +149,13 @@ io::Task<io::Result<Response>> ask(World& world, io::EventLoop& loop, io::Addres
   co_return co_await client.receive();
 }
 
-std::string form_of(const std::vector<std::string>& contents) {
+std::string form_of(const std::vector<std::string>& contents, const FormFields& fields) {
   std::string body;
   for (const std::string& content : contents) {
     body += "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + content + "\r\n";
+  }
+  for (const auto& [name, value] : fields) {
+    body += fmt::format("--b\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", name, value);
   }
   return body + "--b--\r\n";
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/address.h"
@@ -57,8 +58,9 @@ io::Task<io::Result<Response>> put(World& world, io::EventLoop& loop, io::Addres
                                    std::string content, bool chunked = false);
 // Any request, as bytes, on a connection of its own.
 io::Task<io::Result<Response>> ask(World& world, io::EventLoop& loop, io::Address address, std::string request);
-// A multipart/form-data body of files and its Content-Type's boundary "b".
-std::string form_of(const std::vector<std::string>& contents);
+using FormFields = std::vector<std::pair<std::string, std::string>>;
+// A multipart/form-data body of files, with fields behind them, and its Content-Type's boundary "b".
+std::string form_of(const std::vector<std::string>& contents, const FormFields& fields = {});
 
 // GET of a path.
 io::Task<io::Result<Response>> get(World& world, io::EventLoop& loop, io::Address address, std::string path);

@@ -1,55 +1,20 @@
-// The clients of the workload; workload_check.cc looks at what they were told.
+// The clients of the workload, above all those whose uploads have an id; workload_links.cc has the others,
+// workload_check.cc looks at what they were told.
 #include "tests/sim/workload.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
-#include "proto/base64.h"
-#include "proto/digest.h"
 #include "tests/sim/run_task.h"
+#include "tests/sim/workload_values.h"
 
 namespace ringdrop::sim {
 namespace {
 
 constexpr int kActionsOfClient = 7;
 constexpr uint64_t kClients = 5;
-constexpr std::size_t kBlock = 4'096;
-
-// Sizes that are of interest: tiny, at the edges of blocks and buffers, several buffers.
-std::size_t some_size(Random& random) {
-  switch (random.below(6)) {
-    case 0:
-      return random.below(10);
-    case 1:
-      return random.between(1, 8) * kBlock;
-    case 2:
-      return random.between(1, 8) * kBlock + random.between(1, 3) - 2;
-    case 3:
-      return random.below(200'000);
-    default:
-      return random.below(20'000);
-  }
-}
-
-std::string digest_field(std::string_view content) {
-  return fmt::format("Repr-Digest: sha-256=:{}:\r\n", proto::base64_encode(proto::sha256(content)));
-}
-
-uint64_t number_in(const Response& answer, const char* field, uint64_t otherwise) {
-  const auto found = answer.fields.find(field);
-  if (found == answer.fields.end()) return otherwise;
-  uint64_t value = otherwise;
-  std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
-  return value;
-}
-
-std::optional<std::string> field_of(const Response& answer, const char* field) {
-  const auto found = answer.fields.find(field);
-  return found == answer.fields.end() ? std::nullopt : std::optional<std::string>(found->second);
-}
 
 }  // namespace
 
@@ -104,122 +69,37 @@ io::Task<> Life::act(Random& random) {
   }
   std::vector<KnownUpload*> idle;
   for (KnownUpload& upload : known_.uploads) {
-    if (!upload.busy && !upload.path.empty() && !upload.cancel_asked && !upload.link) idle.push_back(&upload);
+    if (!upload.busy && !upload.path.empty() && !upload.cancel_asked && !upload.link && !upload.used) {
+      idle.push_back(&upload);
+    }
   }
-  const uint64_t what = random.below(20);
+  const uint64_t what = random.below(21);
   if (what < 3) {
-    co_await upload_plain(random);
+    co_await upload_any(random);
   } else if (what < 4) {
     co_await upload_form(random);
   } else if (what < 8) {
     co_await create_any(random);
   } else if (what < 9) {
     co_await create_named(random);
-  } else if (what < 16 && !idle.empty()) {
+  } else if (what < 10) {
+    co_await concatenate_any(random);
+  } else if (what < 17 && !idle.empty()) {
     co_await go_on(*idle[random.below(idle.size())], random);
   } else if (!known_.links.empty()) {
-    KnownLink& link = known_.links[random.below(known_.links.size())];
-    if (random.one_in(5)) {
-      co_await delete_link(link);
-    } else {
-      co_await read_link(link, random);
-    }
+    co_await use_link(known_.links[random.below(known_.links.size())], random);
   }
 }
 
-io::Task<> Life::upload_plain(Random& random) {
-  KnownLink link;
-  link.seed = random.next();
-  link.size = some_size(random);
-  const std::string content = content_of(link.seed, link.size);
-  std::string fields = random.one_in(4) ? digest_field(content) : std::string();
-  if (random.one_in(5)) link.max_downloads = random.between(1, 3);
-  if (link.max_downloads > 0) fields += fmt::format("Max-Downloads: {}\r\n", link.max_downloads);
-  const uint64_t lasts_s = random.one_in(5) ? random.between(1, 60) : 0;
-  if (lasts_s > 0) fields += fmt::format("Expires-In: {}s\r\n", lasts_s);
-  std::string request =
-      fmt::format("{} HTTP/1.1\r\nHost: sim\r\n{}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
-                  random.one_in(4) ? "POST /" : "PUT /f", fields, content.size());
-  request += content;
-  std::optional<std::size_t> cut_after;
-  if (random.one_in(8)) cut_after = random.below(request.size());
-  if (lasts_s > 0) link.expires_at_ms = world_.epoch_ms() + static_cast<io::EpochMs>(lasts_s) * 1'000;
-  Talk said;
-  co_await talk(std::move(request), said, cut_after);
-  if (!said.answer || said.answer->status != 201) co_return;
-  link.path = path_of(said.answer->body);
-  link.delete_path = path_of(said.answer->fields.at("x-url-delete"));
-  if (lasts_s > 0) link.expires_by_ms = world_.epoch_ms() + static_cast<io::EpochMs>(lasts_s) * 1'000;
-  known_.links.push_back(std::move(link));
-}
-
-io::Task<> Life::upload_form(Random& random) {
-  std::vector<KnownLink> files(random.between(1, 4));
-  std::vector<std::string> contents;
-  for (KnownLink& file : files) {
-    file.seed = random.next();
-    file.size = random.below(30'000);
-    contents.push_back(content_of(file.seed, file.size));
+io::Task<> Life::use_link(KnownLink& link, Random& random) {
+  const uint64_t what = random.below(5);
+  if (what == 0) {
+    co_await delete_link(link);
+  } else if (what == 1) {
+    co_await change_any(link, random);
+  } else {
+    co_await read_any(link, random);
   }
-  const std::string body = form_of(contents);
-  std::string request = fmt::format(
-      "POST / HTTP/1.1\r\nHost: sim\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
-      body.size());
-  request += body;
-  Talk said;
-  co_await talk(std::move(request), said);
-  if (!said.answer || said.answer->status != 201) co_return;
-  std::string_view lines = said.answer->body;
-  for (KnownLink& file : files) {
-    file.path = path_of(lines.substr(0, lines.find('\n')));
-    lines.remove_prefix(lines.find('\n') + 1);
-    known_.links.push_back(std::move(file));
-  }
-}
-
-io::Task<> Life::read_link(KnownLink& link, Random& random) {
-  const std::string content = content_of(link.seed, link.size);
-  std::size_t from = 0;
-  std::size_t to = link.size;  // behind the last
-  std::string range;
-  if (link.size > 0 && random.one_in(2)) {
-    from = random.below(link.size);
-    to = random.between(from + 1, link.size);
-    range = fmt::format("Range: bytes={}-{}\r\n", from, to - 1);
-  }
-  // What can be without a body, before it has begun: gone is gone for ever.
-  const bool must_be_gone = link.deleted || (link.expires_by_ms > 0 && world_.epoch_ms() >= link.expires_by_ms);
-  if (to == link.size) ++link.begun;
-  std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n{}\r\n", link.path, range);
-  Talk said;
-  std::optional<std::size_t> cut_after;
-  co_await talk(std::move(request), said, cut_after);
-  if (!said.answer) co_return;
-  ++known_.checks;
-  const int status = said.answer->status;
-  if (status == 404) {
-    const bool expired = link.expires_at_ms > 0 && world_.epoch_ms() >= link.expires_at_ms;
-    const bool used_up = link.max_downloads > 0 && link.begun >= link.max_downloads;
-    if (!link.delete_asked && !expired && !used_up) violated(fmt::format("{} is not found", link.path));
-    co_return;
-  }
-  if (status >= 500) co_return;
-  if (must_be_gone) violated(fmt::format("{} is there after its end", link.path));
-  if (status != (range.empty() ? 200 : 206) || said.answer->body != content.substr(from, to - from)) {
-    violated(fmt::format("{} bytes {}-{} of {}: status {}, {} bytes", link.path, from, to, link.size, status,
-                         said.answer->body.size()));
-  }
-  if (from == 0 && to == link.size) ++link.whole;
-  if (link.max_downloads > 0 && link.whole > link.max_downloads) violated(link.path + " was served too often");
-}
-
-io::Task<> Life::delete_link(KnownLink& link) {
-  if (link.delete_path.empty()) co_return;
-  link.delete_asked = true;
-  Talk said;
-  std::string request = fmt::format("DELETE {} HTTP/1.1\r\nHost: sim\r\n\r\n", link.delete_path);
-  co_await talk(std::move(request), said);
-  if (said.answer && said.answer->status == 200) link.deleted = true;
 }
 
 io::Task<> Life::create_any(Random& random) {
@@ -229,9 +109,12 @@ io::Task<> Life::create_any(Random& random) {
   upload.wrong_digest = random.one_in(12);
   Creation how;
   how.tus = random.one_in(2);
+  how.version = some_version(random);
   how.knows_length = !random.one_in(4);
+  upload.partial = how.tus && how.knows_length && random.one_in(3);
+  if (upload.partial) upload.wrong_digest = false;
   how.brings_all = random.one_in(how.tus ? 6 : 2);
-  how.digest = random.one_in(2);
+  how.digest = !upload.partial && random.one_in(2);
   if (!how.tus || random.one_in(3)) how.body_bytes = random.below(upload.size + 1);
   if (!how.tus && random.one_in(2)) how.sent = random.below((how.brings_all ? upload.size : how.body_bytes) + 1);
   co_await create(upload, how);
@@ -249,9 +132,11 @@ io::Task<> Life::create(KnownUpload& upload, Creation how) {
     fields += upload.length_told ? fmt::format("Upload-Length: {}\r\n", upload.size)
                                  : std::string("Upload-Defer-Length: 1\r\n");
     fields += "Tus-Resumable: 1.0.0\r\n";
+    if (upload.partial) fields += "Upload-Concat: partial\r\n";
     if (!body.empty()) fields += "Content-Type: application/offset+octet-stream\r\n";
   } else {
-    fields += fmt::format("Upload-Complete: ?{}\r\nUpload-Draft-Interop-Version: 8\r\n", how.brings_all ? 1 : 0);
+    fields += fmt::format("Upload-Complete: ?{}\r\nUpload-Draft-Interop-Version: {}\r\n", how.brings_all ? 1 : 0,
+                          how.version);
     if (upload.length_told && !how.brings_all) fields += fmt::format("Upload-Length: {}\r\n", upload.size);
   }
   const bool by_name = !how.tus && upload.seed % 2 == 0;
@@ -308,7 +193,7 @@ io::Task<> Life::go_on(KnownUpload& upload, Random& random) {
     if (random.one_in(4)) co_await watch(upload);
     co_await look_at(upload, random.one_in(2));
     const uint64_t pieces = random.between(1, 4);
-    for (uint64_t i = 0; i < pieces && !upload.link && !upload.failed; ++i) co_await append_any(upload, random);
+    for (uint64_t i = 0; i < pieces && !upload.over(); ++i) co_await append_any(upload, random);
   }
   upload.busy = false;
 }
@@ -318,6 +203,7 @@ io::Task<> Life::append_any(KnownUpload& upload, Random& random) {
   const uint64_t left = upload.size - upload.told;
   Append how;
   how.tus = random.one_in(2);
+  how.version = some_version(random);
   how.bytes = random.one_in(3) ? left : std::min<uint64_t>(left, some_size(random));
   how.checked = how.tus && random.one_in(3);
   how.wrong = how.checked && how.bytes > 0 && random.one_in(3);
@@ -342,9 +228,9 @@ io::Task<> Life::append(KnownUpload& upload, Append how) {
     if (how.checked) fields += fmt::format("Upload-Checksum: sha256 {}\r\n", proto::base64_encode(proto::sha256(body)));
     if (how.wrong) body[body.size() / 2] ^= 1;
   } else {
-    fields = fmt::format(
-        "Upload-Draft-Interop-Version: 8\r\nContent-Type: application/partial-upload\r\nUpload-Complete: ?{}\r\n",
-        last ? 1 : 0);
+    fields = fmt::format("Upload-Draft-Interop-Version: {}\r\nUpload-Complete: ?{}\r\n", how.version, last ? 1 : 0);
+    // Version 5 names no type.
+    if (how.version > 5) fields += "Content-Type: application/partial-upload\r\n";
   }
   std::string request =
       fmt::format("PATCH {} HTTP/1.1\r\nHost: sim\r\n{}Upload-Offset: {}\r\nContent-Length: {}\r\n\r\n", upload.path,
@@ -432,6 +318,9 @@ void Life::note_answer(KnownUpload& upload, const Talk& said, bool creation) {
   if (offset > upload.sent) violated(fmt::format("{}: offset {}, only {} sent", upload.path, offset, upload.sent));
   if (offset < upload.told) violated(fmt::format("{}: offset {} after {}", upload.path, offset, upload.told));
   upload.told = std::max(upload.told, offset);
+  // Who speaks the IETF's protocol is told apart from the offset.
+  const bool ended = complete || !answer.fields.contains("upload-complete");
+  if (upload.partial && upload.created && ended && upload.told == upload.size) upload.whole = true;
   if (complete) note_complete(upload, answer);
 }
 
@@ -440,15 +329,66 @@ void Life::note_complete(KnownUpload& upload, const Response& answer) {
   if (upload.sent != upload.size) violated(upload.path + " is complete too early");
   if (upload.wrong_digest) violated(upload.path + " is complete with a wrong digest");
   upload.told = upload.size;
+  if (upload.partial) {
+    if (field_of(answer, "upload-link")) violated(upload.path + " is a part and has a link");
+    return;
+  }
   std::optional<std::string> url = field_of(answer, "upload-link");
   if (!url && !answer.body.empty()) url = answer.body;
   if (!url || upload.link) return;
   KnownLink& link = known_.links.emplace_back();
-  link.seed = upload.seed;
+  link.pieces = {{upload.seed, upload.size}};
   link.size = upload.size;
   link.path = path_of(*url);
   if (const auto remove = field_of(answer, "x-url-delete")) link.delete_path = path_of(*remove);
   upload.link = &link;
+}
+
+io::Task<> Life::concatenate_any(Random& random) {
+  std::vector<KnownUpload*> parts;
+  const uint64_t most = random.between(1, 3);
+  for (KnownUpload& upload : known_.uploads) {
+    const bool free = !upload.busy && !upload.cancel_asked && !upload.used && !upload.failed;
+    if (upload.whole && free && parts.size() < most) parts.push_back(&upload);
+  }
+  if (parts.empty()) co_return;
+  if (parts.size() > 1 && random.one_in(2)) std::swap(parts.front(), parts.back());
+  co_await concatenate(std::move(parts));
+}
+
+io::Task<> Life::concatenate(std::vector<KnownUpload*> parts) {
+  KnownLink link;
+  std::string paths;
+  for (KnownUpload* const part : parts) {
+    part->busy = part->used_asked = true;
+    link.pieces.push_back({part->seed, part->size});
+    link.size += part->size;
+    paths += (paths.empty() ? "" : " ") + part->path;
+  }
+  Talk said;
+  std::string request = fmt::format(
+      "POST /uploads HTTP/1.1\r\nHost: sim\r\nTus-Resumable: 1.0.0\r\nUpload-Concat: final;{}\r\n\r\n", paths);
+  co_await talk(std::move(request), said);
+  for (KnownUpload* const part : parts) part->busy = false;
+  if (!said.answer) co_return;
+  const Response& answer = *said.answer;
+  known_.statuses.push_back(answer.status);
+  if (answer.status != 201) {
+    // Each of them, or one, is no more; what failed may have happened all the same.
+    if (answer.status == 404 || answer.status == 410) {
+      const auto gone = [&](const KnownUpload* part) { return may_have_expired(*part); };
+      if (std::ranges::none_of(parts, gone)) violated("complete parts are gone: " + paths);
+    } else if (answer.status < 500) {
+      violated(fmt::format("complete parts cannot be joined: {}, {}", paths, answer.status));
+    }
+    co_return;
+  }
+  ++known_.checks;
+  for (KnownUpload* const part : parts) part->used = true;
+  if (number_in(answer, "upload-offset", 0) != link.size) violated("a concatenation has another length than its parts");
+  link.path = path_of(answer.fields.at("upload-link"));
+  if (const auto remove = field_of(answer, "x-url-delete")) link.delete_path = path_of(*remove);
+  known_.links.push_back(std::move(link));
 }
 
 void Life::run_clients(uint64_t steps) {

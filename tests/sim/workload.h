@@ -19,19 +19,31 @@
 
 namespace ringdrop::sim {
 
+inline constexpr io::EpochMs kNeverEnds = INT64_MAX;
+
+// content_of(seed, size).
+struct Piece {
+  uint64_t seed = 0;
+  std::size_t size = 0;
+};
+
 // A link as its clients know it.
 struct KnownLink {
-  uint64_t seed = 0;  // of its content
-  std::size_t size = 0;
+  std::vector<Piece> pieces;  // of its content: one, or those of a concatenation
+  std::size_t size = 0;       // of all
   std::string path;
   std::string delete_path;
   bool delete_asked = false;  // it may or may not have happened
   bool deleted = false;       // answered
   uint64_t max_downloads = 0;
-  uint64_t begun = 0;             // downloads that may have taken one
-  uint64_t whole = 0;             // those that came whole
-  io::EpochMs expires_at_ms = 0;  // 0: never
-  io::EpochMs expires_by_ms = 0;  // at the latest
+  uint64_t begun = 0;                    // downloads that may have taken one
+  uint64_t whole = 0;                    // those that came whole
+  io::EpochMs may_end_ms = kNeverEnds;   // from then on it may be gone
+  io::EpochMs must_end_ms = kNeverEnds;  // from then on it is
+  uint64_t changes = 0;                  // of its end that were asked for
+  uint64_t changing = 0;                 // those that are not answered
+
+  std::string content() const;
 };
 
 // An upload that has an id.
@@ -49,9 +61,16 @@ struct KnownUpload {
   io::EpochMs end_sent_ms = 0;  // when its last byte was sent first; 0: not yet
   bool cancel_asked = false;
   bool cancelled = false;
+  bool partial = false;     // of a concatenation
+  bool whole = false;       // a part that was answered as complete
+  bool used_asked = false;  // one was asked for with it
+  bool used = false;        // and answered
   bool failed = false;
   io::EpochMs touched_ms = 0;  // the last answer
   KnownLink* link = nullptr;   // what it became, once known
+
+  // Nothing more comes of it.
+  bool over() const { return link || failed || whole; }
 };
 
 // What all lives of a round have been told. Pointers into it stay good.
@@ -77,9 +96,26 @@ enum class Plant : uint8_t {
   late_blob_sync,       // fdatasync of a blob says that it is done and is done some time later
 };
 
+// A plain upload.
+struct Plain {
+  Piece piece;
+  bool digest = false;
+  bool post = false;
+  uint64_t max_downloads = 0;       // 0: without a limit
+  uint64_t lasts_s = 0;             // 0: for ever
+  std::optional<std::size_t> sent;  // of the request, then the client is gone
+};
+
+// Of a file: [from, to).
+struct Range {
+  std::size_t from = 0;
+  std::size_t to = 0;
+};
+
 // How an upload is begun.
 struct Creation {
   bool tus = true;
+  int version = 8;  // of the interop drafts, when it is not tus
   bool knows_length = true;
   bool brings_all = false;          // and completes it
   std::size_t body_bytes = 0;       // else: so much of it
@@ -90,6 +126,7 @@ struct Creation {
 // One PATCH where the client believes the upload to stand.
 struct Append {
   bool tus = true;
+  int version = 8;
   uint64_t bytes = 0;
   bool checked = false;          // Upload-Checksum
   bool wrong = false;            // which is not that of the bytes
@@ -116,12 +153,18 @@ class Life {
   World& world() { return world_; }
   SimServer& server() { return server_; }
   void stop() { server_.stop(); }
+  Known& known() { return known_; }
   // Clients one by one. All of them note what they are told, and what is wrong with it.
   template <class T>
   T run(io::Task<T> task) {
     return run_task(world_, server_.client_loop(), std::move(task));
   }
+  io::Task<> upload_plain(Plain how);
+  io::Task<> read_link(KnownLink& link, std::optional<Range> range);
+  io::Task<> change_expiry(KnownLink& link, uint64_t lasts_s);
   io::Task<> create(KnownUpload& upload, Creation how);
+  // Of partial uploads that are complete.
+  io::Task<> concatenate(std::vector<KnownUpload*> parts);
   io::Task<> append(KnownUpload& upload, Append how);
   // HEAD.
   io::Task<> look_at(KnownUpload& upload, bool tus);
@@ -144,10 +187,14 @@ class Life {
 
   io::Task<> client(uint64_t seed);
   io::Task<> act(Random& random);
-  io::Task<> upload_plain(Random& random);
+  io::Task<> upload_any(Random& random);
   io::Task<> upload_form(Random& random);
-  io::Task<> read_link(KnownLink& link, Random& random);
+  io::Task<> read_any(KnownLink& link, Random& random);
+  io::Task<> use_link(KnownLink& link, Random& random);
   io::Task<> delete_link(KnownLink& link);
+  io::Task<> change_any(KnownLink& link, Random& random);
+  io::Task<> concatenate_any(Random& random);
+  void note_lasting(KnownLink& link, uint64_t lasts_s, io::EpochMs asked_ms);
   io::Task<> create_any(Random& random);
   io::Task<> create_named(Random& random);
   io::Task<> go_on(KnownUpload& upload, Random& random);
@@ -179,7 +226,9 @@ struct RoundReport {
   uint64_t checks = 0;
   uint64_t checkpoints = 0;
   uint64_t violations = 0;
-  uint64_t trace = 0;  // the same for the same seed
+  bool expected = false;  // one of them is what the plant must lead to
+  bool died = false;      // by a signal: then nothing else is told, and it is never what a plant should lead to
+  uint64_t trace = 0;     // the same for the same seed
 };
 
 // `lives` lives, each ended by a power cut or a kill, then a last look. In a process of its own, whose memory goes with
