@@ -6,7 +6,14 @@
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <chrono>
 #include <iterator>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "io/repeated_lines.h"
 
 namespace ringdrop::io {
 namespace {
@@ -41,6 +48,14 @@ struct Log::Sink {
     logger->flush_on(spdlog::level::info);
   }
 
+  // What is to be written instead of `line`; nullopt: nothing.
+  std::optional<std::string> admit(std::string line) {
+    const std::lock_guard<std::mutex> guard(mutex);
+    return repeated.admit(std::move(line), std::chrono::steady_clock::now());
+  }
+
+  std::mutex mutex;
+  RepeatedLines repeated;
   // The logger holds the pool weakly: it goes first.
   std::shared_ptr<spdlog::details::thread_pool> threads;
   std::shared_ptr<spdlog::async_logger> logger;
@@ -54,8 +69,10 @@ Log::~Log() = default;
 
 void Log::write(Level level, std::string_view line) {
   if (!enabled(level)) return;
-  const std::string escaped = escape_for_log(line);
-  sink_->logger->log(spdlog_level(level), spdlog::string_view_t(escaped.data(), escaped.size()));
+  std::optional<std::string> admitted = escape_for_log(line);
+  if (level >= Level::warn) admitted = sink_->admit(std::move(*admitted));
+  if (!admitted) return;
+  sink_->logger->log(spdlog_level(level), spdlog::string_view_t(admitted->data(), admitted->size()));
 }
 
 std::string escape_for_log(std::string_view text) {

@@ -19,8 +19,9 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   bool enabled(Level level) const { return level >= level_ && level_ != Level::off; }
-  // Any thread. Bytes of `line` that are not printable ASCII are escaped (\xNN), so that no input of a client can forge
-  // a line or steer a terminal.
+  // Any thread. Of warnings and errors the same line is written a few times a minute and then counted: RepeatedLines.
+  // Bytes of `line` that are not printable ASCII are escaped (\xNN), so that no input of a client can forge a line or
+  // steer a terminal.
   void write(Level level, std::string_view line);
   void debug(std::string_view line) { write(Level::debug, line); }
   void info(std::string_view line) { write(Level::info, line); }
