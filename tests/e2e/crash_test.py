@@ -11,6 +11,7 @@ import time
 from harness import KIB, MIB, EndToEnd, main, path_of, random_bytes, request, sha256_of, wait_until
 
 ROUNDS = 5
+KILLS_IN_START = 4  # a round
 UPLOADERS = 12
 SIZES = [1, 100, 4096, 5000, 64 * KIB, 300 * KIB, MIB, 3 * MIB + 1, 9 * MIB]
 
@@ -109,10 +110,14 @@ class Crash(EndToEnd):
         server = self.server("--stall-timeout", "10s")
         moments = random.Random(self.seed)
         acknowledged = []
+        killed_in_start = 0
         for turn in range(ROUNDS):
             moment = moments.uniform(0.05, 1.5)
             fresh = self.kill_in_the_middle(server, moment, f"{self.seed} {turn}")
             left = len(server.stored_files())
+            # What one start does not recover, because it is killed too, the next one does.
+            for _ in range(KILLS_IN_START):
+                killed_in_start += server.kill_in_start(moments.random())
             server.start()
             self.assert_files_and_rows_agree(server)
             self.assert_acknowledged(server, fresh)
@@ -124,6 +129,8 @@ class Crash(EndToEnd):
             self.assertLessEqual(len(tokens) - len(known), UPLOADERS * (turn + 1))
             print(f"round {turn}: killed after {moment:.2f} s, {len(fresh)} acknowledged, "
                   f"{left - len(server.stored_files())} unfinished files removed")
+        self.assertGreater(killed_in_start, 0)
+        print(f"{killed_in_start} of {ROUNDS * KILLS_IN_START} starts were killed before they listened")
         self.assert_acknowledged(server, acknowledged)
         self.assertEqual(server.stop(), 0)
         self.assertEqual(list((server.data / "unsettled").iterdir()), [], "marks after a clean stop")
@@ -149,13 +156,12 @@ class Crash(EndToEnd):
         server = self.server()
         body = random_bytes(MIB, "recovery")
         kept = server.put("kept", body)
-        for _ in range(5):
+        for turn in range(5):
             wire = server.connect().send(request("PUT", "/begun", f"Content-Length: {MIB}") + b"x" * 1000)
             wait_until(lambda: len(server.stored_files()) == 2, "the body has a file")
             server.kill9()
             wire.close()
-            server.spawn()
-            server.kill9()  # somewhere in its start
+            server.kill_in_start(turn / 5)
             server.start()
             self.assertEqual(len(server.stored_files()), 1)
             self.assertEqual(server.get(kept).body, body)

@@ -288,6 +288,7 @@ class Server:
         self.program = program or programs.ringdrop
         self.process = None
         self.exit_codes = []
+        self.start_seconds = 0.0  # what the last start() took
         self._log_start = 0
 
     def command(self):
@@ -305,11 +306,21 @@ class Server:
 
     def start(self):
         """Starts the process and waits until it listens."""
+        began = time.monotonic()
         self.spawn()
         wait_until(lambda: "listening on" in self.log() or self.process.poll() is not None, "the server listens")
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode} at once:\n{self.log()}")
+        self.start_seconds = time.monotonic() - began
         return self
+
+    def kill_in_start(self, part):
+        """Starts the process and kills it after `part`, 0 to 1, of what the last start took; whether it did not listen
+        yet. Any moment is right."""
+        self.spawn()
+        time.sleep(part * self.start_seconds)
+        self.kill9()
+        return "listening on" not in self.log()
 
     def log(self):
         """What this run of the process has said so far."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""kill -9 under mixed load: PUT, forms, tus, deletes, expiries. What clients were told holds after each start.
+"""kill -9 under mixed load: PUT, forms, tus, deletes, expiries. What clients were told holds after each start, which
+was killed once before, somewhere.
 
 RINGDROP_KILLS=N: so many instead of 20; tests/nightly.sh takes 300."""
 
@@ -23,8 +24,10 @@ class Kill(EndToEnd):
         chance = random.Random(seed)
         server = self.server("--loops", "2", "--digest", "always")
         links = []
+        killed_in_start = 0
         for turn in range(KILLS):
             fresh, uploads = crash_under_load(server, chance.uniform(0.05, 0.8), f"{seed} {turn}", server.kill9)
+            killed_in_start += server.kill_in_start(chance.random())
             server.start()
             self.assertNotIn("is not there", server.log())
             check_links(self, server, fresh)
@@ -37,7 +40,7 @@ class Kill(EndToEnd):
             links += fresh
         check_links(self, server, links)
         self.assertGreater(len(links), KILLS, "the load did something")
-        print(f"{KILLS} kills, {len(links)} links")
+        print(f"{KILLS} kills, and {killed_in_start} of starts before they listened; {len(links)} links")
 
 
 if __name__ == "__main__":
