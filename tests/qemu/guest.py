@@ -27,6 +27,9 @@ $b ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 ulimit -n 20000
 ulimit -l unlimited
 echo "GUEST: Linux $($b uname -r)"
+(until $b wget -q -O /dev/null http://127.0.0.1:8080/healthz; do $b sleep 0.2; done
+/bin/ringdrop fsck --data-dir /data/ringdrop
+echo "GUEST: fsck ended with $?") &
 /bin/ringdrop serve --data-dir /data/ringdrop --listen 0.0.0.0:8080 @options@
 echo "GUEST: ringdrop ended with $?"
 $b poweroff -f

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from acknowledged import check_links, check_uploads, crash_under_load  # noqa: E402
 from harness import EndToEnd, main, scratch_root  # noqa: E402
-from guest import Machine  # noqa: E402
+from guest import BOOT_PATIENCE, Machine  # noqa: E402
 
 CUTS = int(os.environ.get("RINGDROP_QEMU_CUTS", "10"))
 
@@ -36,6 +36,8 @@ class PowerCut(EndToEnd):
             fresh, uploads = crash_under_load(machine, chance.uniform(1, 6), f"{seed} {turn}", machine.kill9)
             machine.start()
             self.assertNotIn("is not there", machine.log())
+            machine.wait_for_log("GUEST: fsck ended with", BOOT_PATIENCE)
+            self.assertIn("GUEST: fsck ended with 0", machine.log())
             check_links(self, machine, fresh)
             finished = check_uploads(self, machine, uploads)
             links += fresh + finished
