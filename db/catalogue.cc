@@ -218,6 +218,11 @@ io::Task<io::Result<>> Catalogue::forget_upload(io::EventLoop& loop, std::string
   co_return forgotten;
 }
 
+io::Task<io::Result<>> Catalogue::probe(io::EventLoop& loop) {
+  const io::Result<> probed = co_await on_writer(loop, writer_lane_, file_, [&](Tables&) { return file_.probe(); });
+  co_return probed;
+}
+
 io::Task<io::Result<bool>> Catalogue::checkpoint_if_due(io::EventLoop& loop) {
   if (!file_.claim_checkpoint()) co_return false;
   auto made = co_await io::run_on(loop, checkpoint_lane_, [&] { return file_.checkpoint(); });

@@ -117,8 +117,13 @@ class Catalogue {
   // no_space.
   io::Task<io::Result<bool>> checkpoint_if_due(io::EventLoop& loop);
 
+  // A write that changes nothing: state() knows afterwards whether the file is still, or not any more, locked or full.
+  // no_space.
+  io::Task<io::Result<>> probe(io::EventLoop& loop);
+
   // Any thread; see CatalogueFile.
   bool failed() const { return file_.failed(); }
+  CatalogueState state() const { return file_.state(); }
   uint64_t wal_bytes() const { return file_.wal_bytes(); }
   uint64_t commits() const { return file_.commits(); }
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <cerrno>
 #include <utility>
 
 #include "db/migrations.h"
@@ -14,10 +14,18 @@ namespace {
 // How far over its bound the log may be before the writer stops to make it start again.
 constexpr uint64_t kUrgentFactor = 4;
 
+// Of the log, held from the start on: to delete takes commits, and is what helps on a disk without a byte left.
+constexpr uint64_t kReservedLogBytes = kMiB;
+
 // Errors after which one knows what is on disk, so that the next transaction may be tried: no frame
 // of the failed one was completed.
 bool is_harmless(const io::Error& error) {
   return error.code == io::Errc::no_space || error.code == io::Errc::exhausted;
+}
+
+// What SQLite calls corrupt. A row of ours that makes no sense is the trouble of its link alone.
+bool is_damage(const io::Error& error) {
+  return error.code == io::Errc::corrupt && error.sys_errno == EUCLEAN;
 }
 
 // What the file, not the request, is to blame for.
@@ -73,6 +81,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   if (!writer_tables) return std::unexpected(writer_tables.error());
   auto reader_tables = Tables::prepare(*reader);
   if (!reader_tables) return std::unexpected(reader_tables.error());
+  writer->reserve_log(std::min(kReservedLogBytes, options.checkpoint_bytes));
   const io::Result<> settled = writer_tables->links.settle_all_downloads();
   if (!settled) return std::unexpected(settled.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
@@ -98,8 +107,8 @@ CatalogueFile::CatalogueFile(Connections connections, uint64_t checkpoint_bytes,
 
 CatalogueFile::~CatalogueFile() {
   // So that a stopped server leaves all in the one file. When it fails, the next start has the log.
-  // After failed() nothing more is written to a disk that has just lost something.
-  if (!failed()) static_cast<void>(checkpointer_.checkpoint(CheckpointMode::passive));
+  // After failed() nothing more is written to a disk that has just lost something, nor to a damaged file.
+  if (state() < CatalogueState::damaged) static_cast<void>(checkpointer_.checkpoint(CheckpointMode::passive));
 }
 
 void WriteJob::run() noexcept {
@@ -112,38 +121,67 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
   for (io::Job* const job : jobs) static_cast<WriteJob*>(job)->refuse(written.error());
 }
 
-io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
-  std::optional<Transaction> transaction;
-  io::Result<> state;
-  if (!failed()) checkpoint_if_urgent();
-  if (failed()) {
-    state = io::fail(io::Errc::system, "catalogue stopped after a failed commit");
-  } else {
-    io::Result<Transaction> begun = Transaction::begin(writer_);
-    if (begun) {
-      transaction.emplace(*std::move(begun));
-    } else {
-      state = std::unexpected(begun.error());
-      note_unsafe(writer_, begun.error());
+// Nothing has been written when it fails.
+io::Result<Transaction> CatalogueFile::begin() {
+  probed_ = false;
+  if (state() < CatalogueState::damaged) checkpoint_if_urgent();
+  if (failed()) return io::fail(io::Errc::system, "catalogue stopped after a failed commit");
+  if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
+  io::Result<Transaction> begun = Transaction::begin(writer_);
+  if (begun) {
+    if (mend(CatalogueState::locked)) log_.info("catalogue: nobody else holds its lock any more");
+  } else if (begun.error().sys_errno == EBUSY) {
+    if (worsen(CatalogueState::locked)) {
+      log_.warn("catalogue: another process holds its lock: nothing can be written until it lets go");
     }
+  } else if (is_damage(begun.error())) {
+    note(writer_, begun.error());
+  } else {
+    note_unsafe(writer_, begun.error());
   }
+  return begun;
+}
+
+io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
+  io::Result<> state;
+  io::Result<Transaction> transaction = begin();
+  if (!transaction) state = std::unexpected(transaction.error());
   // Without a transaction run() does nothing; but each is called once, as io::Batch promises.
   for (io::Job* const job : jobs) {
     job->run();
     // Disk full and I/O errors make SQLite undo the whole transaction, what the jobs before have
-    // written too.
+    // written too; nor is any of it written to a file that turns out to be damaged.
     const io::Result<>& outcome = static_cast<WriteJob*>(job)->outcome();
-    if (state && !outcome && !writer_.in_transaction()) state = outcome;
+    if (state && !outcome && (!writer_.in_transaction() || is_damage(outcome.error()))) state = outcome;
   }
-  if (!state) return state;
-
-  state = transaction->commit();
+  if (state) {
+    state = transaction->commit();
+    if (!state) note_unsafe(writer_, state.error());
+  }
   if (state) {
     commits_.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    note_unsafe(writer_, state.error());
+    if (probed_ && mend(CatalogueState::full)) log_.info("catalogue: there is space for its writes again");
+  } else if (transaction && state.error().code == io::Errc::no_space) {
+    transaction->roll_back();
+    make_room();
   }
   return state;
+}
+
+io::Result<> CatalogueFile::probe() {
+  if (state() != CatalogueState::full) return {};
+  const io::Result<> written = writer_.rewrite_header();
+  probed_ = written.has_value();
+  return written;
+}
+
+// The log starts again from its beginning when all of it has been copied: then the next transactions need no space of
+// the disk but what the log has. What fails here fails as before.
+void CatalogueFile::make_room() {
+  if (worsen(CatalogueState::full)) log_.error("catalogue: the disk has no space for its writes");
+  if (checkpointing_.exchange(true)) return;
+  static_cast<void>(checkpoint_by(writer_));
+  release_checkpoint();
 }
 
 io::Result<> CatalogueFile::write_one(WriteJob& job) {
@@ -173,7 +211,7 @@ io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
 
 bool CatalogueFile::claim_checkpoint() {
   const uint64_t bytes = wal_bytes();
-  if (failed() || bytes <= checkpoint_bytes_) return false;
+  if (state() >= CatalogueState::damaged || bytes <= checkpoint_bytes_) return false;
   // Then it is the writer's.
   if (bytes > kUrgentFactor * checkpoint_bytes_) return false;
   return !checkpointing_.exchange(true);
@@ -198,6 +236,9 @@ uint64_t CatalogueFile::wal_bytes() const {
 // SQLite's own words are known here alone; the Error goes on to the caller.
 void CatalogueFile::note(const Database& database, const io::Error& error) {
   if (!is_fault(error)) return;
+  if (is_damage(error) && worsen(CatalogueState::damaged)) {
+    log_.error("catalogue: it is damaged: nothing is written to it until the next start; ringdrop fsck tells more");
+  }
   log_.error(fmt::format("catalogue: {}; {}", io::describe(error), database.last_error()));
 }
 
@@ -205,7 +246,21 @@ void CatalogueFile::note_unsafe(const Database& database, const io::Error& error
   if (is_harmless(error)) return;
   log_.error(fmt::format("catalogue: {}; {}; no more writes until the next start", io::describe(error),
                          database.last_error()));
-  failed_.store(true, std::memory_order_release);
+  worsen(CatalogueState::failed);
+}
+
+// Whether it is news. What lasts until the next start is not taken back by what does not.
+bool CatalogueFile::worsen(CatalogueState state) {
+  CatalogueState known = state_.load();
+  while (known != state && (known < CatalogueState::damaged || known < state)) {
+    if (state_.compare_exchange_weak(known, state)) return true;
+  }
+  return false;
+}
+
+// Whether the file was in that state, which is over.
+bool CatalogueFile::mend(CatalogueState from) {
+  return state_.compare_exchange_strong(from, CatalogueState::sound);
 }
 
 }  // namespace ringdrop::db

@@ -32,6 +32,15 @@ struct CatalogueOptions {
 
 class CatalogueFile;
 
+// What is known of the file, from what has been done with it. The later ones last until the next start.
+enum class CatalogueState : uint8_t {
+  sound,
+  locked,   // another process kept its lock for longer than the busy timeout: a write failed for that
+  full,     // there was no space for a write
+  damaged,  // a page that was read is not what it should be: what is readable is read, nothing is written any more
+  failed,   // see CatalogueFile::failed()
+};
+
 // A write of one batch. A failure of its own leaves the others of the batch alone; a failure of the
 // transaction becomes the failure of each.
 class WriteJob : public io::Job {
@@ -85,6 +94,10 @@ class CatalogueFile final : public io::Batch {
   // cannot be done at this moment. system, corrupt: failed() from now on. no_space.
   io::Result<bool> checkpoint() { return checkpoint_by(checkpointer_); }
 
+  // A write job's: whatever it takes to learn that the file is not locked or full any more. A transaction alone says
+  // the one, and a written page, if it was full, the other.
+  io::Result<> probe();
+
   // Any thread: whether a checkpoint is due and nobody makes one; if so it is the caller's, until
   // release_checkpoint().
   bool claim_checkpoint();
@@ -94,7 +107,8 @@ class CatalogueFile final : public io::Batch {
   // True for ever after a commit or a checkpoint has failed in a way that leaves open what is on
   // disk (an I/O error, above all a failed sync, which is never tried twice). All writes fail from
   // then on. The process should stop: the next start recovers from the write-ahead log.
-  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  bool failed() const { return state() == CatalogueState::failed; }
+  CatalogueState state() const { return state_.load(std::memory_order_acquire); }
   // Bytes of the write-ahead log that no checkpoint is known to have covered.
   uint64_t wal_bytes() const;
   // Transactions committed since open().
@@ -106,18 +120,23 @@ class CatalogueFile final : public io::Batch {
   CatalogueFile(Connections connections, uint64_t checkpoint_bytes, io::Log& log);
 
   io::Result<> write_all(std::span<io::Job* const> jobs);
+  io::Result<Transaction> begin();
   io::Result<> write_one(WriteJob& job);
   io::Result<bool> checkpoint_by(Database& database);
   void checkpoint_if_urgent();
+  void make_room();
   void note(const Database& database, const io::Error& error);
   void note_unsafe(const Database& database, const io::Error& error);
+  bool worsen(CatalogueState state);
+  bool mend(CatalogueState from);
 
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
   std::atomic<uint64_t> commits_{0};
-  std::atomic<bool> failed_{false};
+  std::atomic<CatalogueState> state_{CatalogueState::sound};
   std::atomic<bool> checkpointing_{false};
+  bool probed_ = false;  // the writer's thread only: in this transaction
 
   Database writer_;
   Database reader_;

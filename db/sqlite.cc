@@ -73,11 +73,12 @@ io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op) {
       if (sys_errno == EIO) return {io::Errc::system, sys_errno, op};
       [[fallthrough]];
     case SQLITE_NOTADB:
-      return {io::Errc::corrupt, 0, op};
+      return {io::Errc::corrupt, EUCLEAN, op};
     case SQLITE_CONSTRAINT:
       return {io::Errc::refused, 0, op};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+      return {io::Errc::exhausted, EBUSY, op};
     case SQLITE_NOMEM:
       return {io::Errc::exhausted, 0, op};
     case SQLITE_IOERR:
@@ -177,6 +178,26 @@ io::Result<int64_t> Database::read_int64(const char* sql, const char* op) {
   if (!row) return std::unexpected(row.error());
   if (!*row) return io::fail(io::Errc::corrupt, op);
   return use.column(0);
+}
+
+void Database::reserve_log(uint64_t bytes) {
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (log == nullptr || log->pMethods == nullptr) return;
+  // Only with a chunk size is space taken, and not for what comes later.
+  auto chunk = static_cast<int>(bytes);
+  log->pMethods->xFileControl(log, SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+  auto size = static_cast<sqlite3_int64>(bytes);
+  log->pMethods->xFileControl(log, SQLITE_FCNTL_SIZE_HINT, &size);
+  chunk = 0;
+  log->pMethods->xFileControl(log, SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+}
+
+io::Result<> Database::rewrite_header() {
+  static constexpr const char* kOp = "rewrite the catalogue's header";
+  const io::Result<int64_t> version = read_int64("PRAGMA user_version", kOp);
+  if (!version) return std::unexpected(version.error());
+  return execute(fmt::format("PRAGMA user_version={}", *version).c_str(), kOp);
 }
 
 bool Database::in_transaction() const {
@@ -322,9 +343,14 @@ io::Result<Transaction> Transaction::begin(Database& database) {
 Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
 
 Transaction::~Transaction() {
-  if (database_ == nullptr || !database_->in_transaction()) return;
+  roll_back();
+}
+
+void Transaction::roll_back() {
+  Database* const database = std::exchange(database_, nullptr);
+  if (database == nullptr || !database->in_transaction()) return;
   // Fails only where SQLite has rolled back already.
-  static_cast<void>(database_->execute("ROLLBACK", "roll back"));
+  static_cast<void>(database->execute("ROLLBACK", "roll back"));
 }
 
 io::Result<> Transaction::commit() {

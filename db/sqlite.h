@@ -65,6 +65,10 @@ class Database {
   io::Result<> execute(const char* sql, const char* op);
   // The first column of the first row. corrupt when there is no row.
   io::Result<int64_t> read_int64(const char* sql, const char* op);
+  // Makes the log's file at least so large, so that as much can be committed on a full disk; as far as there is space.
+  void reserve_log(uint64_t bytes);
+  // In a transaction: writes a page that stays as it is, so that one learns whether writes go through.
+  io::Result<> rewrite_header();
   // False as well after SQLite has rolled back by itself (disk full, I/O error).
   bool in_transaction() const;
   io::Result<WalFrames> checkpoint(CheckpointMode mode);
@@ -161,6 +165,8 @@ class Transaction {
   // After a failure that is not no_space or exhausted nobody knows whether the transaction is in
   // the log: it is invisible now and may appear, whole, when the file is opened again.
   io::Result<> commit();
+  // Now, not at the end of the scope.
+  void roll_back();
 
  private:
   explicit Transaction(Database& database) : database_(&database) {}
@@ -184,7 +190,7 @@ class Savepoint {
 };
 
 // SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt, but
-// for a read that failed with EIO. BUSY, LOCKED, NOMEM, no descriptor left: exhausted. A UNIQUE or
+// for a read that failed with EIO. BUSY, LOCKED (with EBUSY), NOMEM, no descriptor left: exhausted. A UNIQUE or
 // PRIMARY KEY in the way: exists; another constraint: refused. All else, and every failed sync whatever
 // its errno: system. Never not_found: that a file of the catalogue is missing must not look like an
 // unknown link.

@@ -14,10 +14,8 @@ using io::Task;
 constexpr uint64_t kLinksARound = 64;
 constexpr uint64_t kFilesARound = 256;
 
-}  // namespace
-
-Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
-                         RunningDownloads& running) {
+// Rows of links that have ended go, their files become garbage. true: there may be more.
+Task<Result<bool>> sweep_links(io::EventLoop& loop, db::Catalogue& catalogue, RunningDownloads& running) {
   const io::EpochMs now_ms = loop.epoch_ms();
   const Result<std::vector<std::string>> ended = co_await catalogue.ended(loop, now_ms, kLinksARound);
   if (!ended) co_return std::unexpected(ended.error());
@@ -30,10 +28,20 @@ Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Cat
     const Result<bool> removed = co_await catalogue.remove_ended(loop, token, now_ms);
     if (!removed) co_return removed;
   }
+  co_return more;
+}
+
+}  // namespace
+
+Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
+                         RunningDownloads& running) {
+  const Result<bool> swept = co_await sweep_links(loop, catalogue, running);
+  // On a full disk a row cannot go; files that are listed already can, and make room for it.
+  if (!swept && swept.error().code != io::Errc::no_space) co_return swept;
   // A file is forgotten only when it is durably gone: a crash in between leaves it listed.
   const Result<std::vector<uint64_t>> garbage = co_await catalogue.garbage(loop, kFilesARound);
   if (!garbage) co_return std::unexpected(garbage.error());
-  if (garbage->empty()) co_return more;
+  if (garbage->empty()) co_return swept;
   std::vector<storage::BlobId> files;
   for (const uint64_t file : *garbage) files.push_back(storage::BlobId{file});
   const Result<std::vector<storage::BlobId>> gone = co_await blobs.remove_durably(files);
@@ -42,7 +50,8 @@ Task<Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Cat
   for (const storage::BlobId file : *gone) forgettable.push_back(file.value);
   const Result<> forgotten = co_await catalogue.forget_garbage(loop, forgettable);
   if (!forgotten) co_return std::unexpected(forgotten.error());
-  co_return more || forgettable.size() == kFilesARound;
+  if (!swept) co_return swept;
+  co_return *swept || forgettable.size() == kFilesARound;
 }
 
 Task<Result<>> abandon_upload(io::EventLoop& loop, db::Catalogue& catalogue, ProgressHub& progress,

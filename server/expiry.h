@@ -12,7 +12,8 @@
 namespace ringdrop::server {
 
 // One round over a bounded number of each; what is being downloaded stays until it is not. true: there may be more.
-// Errors of storage and catalogue: nothing is lost, the next round tries again.
+// Errors of storage and catalogue: nothing is lost, the next round tries again. no_space: rows could not go, but files
+// that were garbage already did.
 io::Task<io::Result<bool>> sweep(io::EventLoop& loop, storage::BlobStore& blobs, db::Catalogue& catalogue,
                                  RunningDownloads& running);
 

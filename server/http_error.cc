@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -37,6 +38,7 @@ proto::Rejection rejection_for(const io::Error& error) {
     case io::Errc::no_space:
       return errors::kNoSpace;
     case io::Errc::exhausted:
+      return error.sys_errno == EBUSY ? errors::kLocked : errors::kBusy;
     case io::Errc::timed_out:
       return errors::kBusy;
     default:

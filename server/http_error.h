@@ -79,6 +79,7 @@ inline constexpr Rejection kBadRange{416, "range_not_satisfiable", "the file has
 inline constexpr Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
 inline constexpr Rejection kTwoContentTypes{400, "bad_request", "Content-Type stands there twice"};
 inline constexpr Rejection kBusy{503, "busy", "the server is at a limit, try again soon"};
+inline constexpr Rejection kLocked{503, "busy", "another program has locked the catalogue, try again soon"};
 inline constexpr Rejection kStalled{408, "stalled", "the transfer moved too little for too long"};
 inline constexpr Rejection kStorage{500, "storage_error", "the server could not store or read the file"};
 

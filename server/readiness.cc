@@ -15,6 +15,9 @@ constexpr io::Milliseconds kLookPause{1'000};
 
 constexpr Rejection kCatalogueFailed{503, "not_ready",
                                      "a write to the catalogue has failed: the server must be restarted"};
+constexpr Rejection kCatalogueDamaged{503, "not_ready", "the catalogue is damaged: nothing is written to it any more"};
+constexpr Rejection kCatalogueLocked{503, "not_ready", "another process holds the lock of the catalogue"};
+constexpr Rejection kCatalogueFull{503, "not_ready", "there is no space for writes to the catalogue"};
 constexpr Rejection kSyncFailed{503, "not_ready", "a sync of the storage has failed: the server must be restarted"};
 constexpr Rejection kFull{503, "not_ready", "the disk has less free space than min_free_space"};
 constexpr Rejection kReadOnly{503, "not_ready", "the data directory is read-only"};
@@ -28,6 +31,22 @@ Rejection trouble_of(const io::Error& error) {
   return kBroken;
 }
 
+std::optional<Rejection> trouble_of(db::CatalogueState state) {
+  switch (state) {
+    case db::CatalogueState::sound:
+      return std::nullopt;
+    case db::CatalogueState::locked:
+      return kCatalogueLocked;
+    case db::CatalogueState::full:
+      return kCatalogueFull;
+    case db::CatalogueState::damaged:
+      return kCatalogueDamaged;
+    case db::CatalogueState::failed:
+      return kCatalogueFailed;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Task<std::optional<Rejection>> Readiness::look() {
@@ -37,7 +56,7 @@ Task<std::optional<Rejection>> Readiness::look() {
 }
 
 Task<std::optional<Rejection>> Readiness::trouble() {
-  if (services_.catalogue.failed()) co_return kCatalogueFailed;
+  if (const std::optional<Rejection> catalogue = trouble_of(services_.catalogue.state())) co_return catalogue;
   if (services_.blobs.failed()) co_return kSyncFailed;
   if (looked_at_ && services_.loop.now() < *looked_at_ + kLookPause) co_return trouble_;
   const std::optional<Rejection> found = co_await look();

@@ -16,7 +16,7 @@ class Readiness {
   explicit Readiness(const Services& services) : services_(services) {}
 
   // nullopt: ready; else 503 `not_ready` and why. Asks the disk, so at most once a second; a change of what
-  // it says is logged, as a failed catalogue and a failed sync were by who met them.
+  // it says is logged, as the catalogue's troubles and a failed sync were by who met them.
   io::Task<std::optional<proto::Rejection>> trouble();
 
  private:

@@ -16,7 +16,10 @@ using io::Result;
 using io::Task;
 
 constexpr io::Milliseconds kCatalogueWatchPause{200};
+constexpr io::Milliseconds kCatalogueProbePause{1'000};
 constexpr io::Milliseconds kSweepPause{1'000};
+// A full disk is when the sweeper is needed most; as with a lock on the catalogue it may be over at any time.
+constexpr io::Milliseconds kSweepPauseUntilItPasses{2'000};
 constexpr io::Milliseconds kSweepPauseAfterFailure{60'000};
 // How long a port that is taken is asked for again, and how often.
 constexpr io::Milliseconds kPortPatience{2'000};
@@ -82,6 +85,7 @@ Task<Result<RecoveryReport>> Server::start(std::stop_token stop) {
   const Result<> listening = co_await listen(stop);
   if (!listening) co_return std::unexpected(listening.error());
   accepting_.spawn(watch_catalogue());
+  accepting_.spawn(probe_catalogue());
   accepting_.spawn(sweep_for_ever());
   co_return report;
 }
@@ -134,22 +138,57 @@ Task<> Server::watch_catalogue() {
   if (catalogue_.failed()) failure_.request_stop();
 }
 
+// So that it is known without a client's write that another process holds the catalogue's lock, or that there is no
+// space for its writes, and that it is over. What it learns is in the catalogue's state.
+Task<> Server::probe_catalogue() {
+  const std::stop_token stop = accepting_.stop_token();
+  while (!stop.stop_requested() && !catalogue_.failed()) {
+    static_cast<void>(co_await catalogue_.probe(loop_));
+    static_cast<void>(co_await pause_.wait(loop_.now() + kCatalogueProbePause, stop));
+  }
+}
+
 Task<> Server::sweep_for_ever() {
   const std::stop_token stop = accepting_.stop_token();
   io::Milliseconds pause = kSweepPause;
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
-    const Result<> released = co_await release_space();
-    if (!released) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(released.error())));
-    Result<bool> more = co_await sweep_uploads(loop_, catalogue_, uploads_, progress_, config_);
-    if (more) more = co_await sweep(loop_, loops_.front()->blobs(), catalogue_, running_downloads_);
-    if (more && !*more) {
-      more = co_await disk_relief_.step(loops_.front()->blobs(), !next_left_upload_);
+    const Result<bool> more = co_await sweep_once();
+    note_sweep(more);
+    if (more) {
+      pause = *more ? io::Milliseconds(0) : kSweepPause;
+    } else {
+      const bool passes = more.error().code == io::Errc::no_space || more.error().code == io::Errc::exhausted;
+      pause = passes ? kSweepPauseUntilItPasses : kSweepPauseAfterFailure;
     }
-    if (!more) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
-    pause = !more ? kSweepPauseAfterFailure : *more ? io::Milliseconds(0) : kSweepPause;
   }
+}
+
+// All that gives space back. What fails for want of space does not keep the rest from it. true: there may be more.
+Task<Result<bool>> Server::sweep_once() {
+  storage::BlobStore& blobs = loops_.front()->blobs();
+  const Result<> released = co_await release_space();
+  if (!released) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(released.error())));
+  const Result<bool> uploads = co_await sweep_uploads(loop_, catalogue_, uploads_, progress_, config_);
+  if (!uploads && uploads.error().code != io::Errc::no_space) co_return uploads;
+  const Result<bool> links = co_await sweep(loop_, blobs, catalogue_, running_downloads_);
+  if (!links && links.error().code != io::Errc::no_space) co_return links;
+  if (links && *links) co_return links;
+  const Result<bool> relieved = co_await disk_relief_.step(blobs, !next_left_upload_);
+  if (!relieved) co_return relieved;
+  if (!uploads) co_return uploads;
+  if (!links) co_return links;
+  co_return *uploads || *relieved;
+}
+
+// A failure is logged when it is another than the one before.
+void Server::note_sweep(const Result<bool>& swept) {
+  const bool known = !swept && sweeper_failure_ && sweeper_failure_->code == swept.error().code &&
+                     sweeper_failure_->sys_errno == swept.error().sys_errno;
+  if (!swept && !known) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(swept.error())));
+  sweeper_failure_.reset();
+  if (!swept) sweeper_failure_ = swept.error();
 }
 
 Task<Result<>> Server::release_space() {

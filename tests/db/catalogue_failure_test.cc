@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,14 @@ struct Fixture {
     parts.writer.run_batch();
     test::drain(loop.loop(), scope);
     return outcomes;
+  }
+  std::optional<io::Result<>> probe(test::SteppedCatalogue& parts) {
+    std::optional<io::Result<>> outcome;
+    io::TaskScope scope(loop.loop());
+    scope.spawn(test::probe(parts.catalogue, loop.loop(), outcome));
+    parts.writer.run_batch();
+    test::drain(loop.loop(), scope);
+    return outcome;
   }
   // How many of links `first` to `first` + 2 there are.
   std::size_t count_three(Catalogue& catalogue, uint64_t first) {
@@ -123,6 +132,62 @@ TEST_CASE_FIXTURE(Fixture, "a full disk fails the batch; with space again writin
   CHECK(count_three(parts.catalogue, 20) == 3);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a full disk is known until a page could be written") {
+  test::SteppedCatalogue parts(faulty_options(), loop);
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 0, ENOSPC);
+  insert_three(parts, 10);
+  CHECK(parts.catalogue.state() == CatalogueState::full);
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 0, ENOSPC);
+  CHECK(probe(parts)->error().code == io::Errc::no_space);
+  CHECK(parts.catalogue.state() == CatalogueState::full);
+  CHECK(probe(parts)->has_value());
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what probes a sound file writes nothing") {
+  test::SteppedCatalogue parts(faulty_options(), loop);
+  const uint64_t syncs = vfs.syncs();
+  CHECK(probe(parts)->has_value());
+  CHECK(vfs.syncs() == syncs);
+  CHECK(parts.catalogue.wal_bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a page that is damaged ends all writing, and what is readable is read") {
+  OpenOptions how;
+  how.path = options().path;
+  {
+    test::SteppedCatalogue parts(options(), loop);
+    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+  }
+  {
+    // The root of the index that lookups use; from the log it would be mended.
+    how.role = Role::checkpointer;
+    Database database = *Database::open(how);
+    REQUIRE(database.checkpoint(CheckpointMode::truncate).has_value());
+    const int64_t page = *database.read_int64(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_links_1'", "find the index");
+    const int64_t page_bytes = *database.read_int64("PRAGMA page_size", "read the page size");
+    std::FILE* const file = std::fopen(options().path.c_str(), "r+b");
+    REQUIRE(file != nullptr);
+    REQUIRE(std::fseek(file, (page - 1) * page_bytes, SEEK_SET) == 0);
+    const std::string garbage(static_cast<std::size_t>(page_bytes), '\xff');
+    REQUIRE(std::fwrite(garbage.data(), 1, garbage.size(), file) == garbage.size());
+    REQUIRE(std::fclose(file) == 0);
+  }
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+  const auto found = loop.run(parts.catalogue.find(loop.loop(), test::make_link(10).token, test::kNow));
+  REQUIRE_FALSE(found.has_value());
+  CHECK(found.error().code == io::Errc::corrupt);
+  CHECK(parts.catalogue.state() == CatalogueState::damaged);
+  CHECK_FALSE(parts.catalogue.failed());
+  for (const auto& outcome : insert_three(parts, 20)) CHECK(outcome->error().code == io::Errc::corrupt);
+  CHECK(parts.catalogue.wal_bytes() == 0);
+  CHECK(probe(parts)->error().code == io::Errc::corrupt);
+  CHECK(loop.run(parts.catalogue.files_between(loop.loop(), 0, INT64_MAX))->size() > 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a file that may not grow is a full disk: a quota, RLIMIT_FSIZE") {
   test::SteppedCatalogue parts(options(), loop);
   for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
@@ -181,9 +246,14 @@ TEST_CASE_FIXTURE(Fixture, "another process that writes for long makes a batch f
     Transaction held = *Transaction::begin(other);
     for (const auto& outcome : insert_three(parts, 10)) {
       CHECK(outcome->error().code == io::Errc::exhausted);
+      CHECK(outcome->error().sys_errno == EBUSY);
     }
+    CHECK(parts.catalogue.state() == CatalogueState::locked);
+    CHECK_FALSE(probe(parts)->has_value());
+    CHECK(parts.catalogue.state() == CatalogueState::locked);
   }
-  CHECK_FALSE(parts.catalogue.failed());
+  CHECK(probe(parts)->has_value());
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
   for (const auto& outcome : insert_three(parts, 10)) CHECK(outcome->has_value());
 }
 

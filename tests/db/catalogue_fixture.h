@@ -123,6 +123,11 @@ inline bool same(const db::Link& a, const db::Link& b) {
   return fields(a) == fields(b) && std::ranges::equal(a.extents, b.extents, same_extent);
 }
 
+inline io::Task<> probe(db::Catalogue& catalogue, io::EventLoop& loop, std::optional<io::Result<>>& outcome) {
+  const io::Result<> probed = co_await catalogue.probe(loop);
+  outcome.emplace(probed);
+}
+
 // As a child of a scope: what insert() and remove() brought, for a test to look at afterwards.
 inline io::Task<> insert_into(db::Catalogue& catalogue, io::EventLoop& loop, const db::Link& link,
                               std::optional<io::Result<>>& outcome) {

@@ -4,13 +4,14 @@ a clear line, and what was acknowledged is there when the fault is over."""
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import sqlite3
 import subprocess
 import unittest
 
-from harness import KIB, MIB, EndToEnd, main, random_bytes, request, wait_until
+from harness import KIB, MIB, EndToEnd, main, programs, random_bytes, request, wait_until
 from tus_tools import OFFSET_TYPE, TUS
 
 
@@ -50,6 +51,20 @@ class OnAMount(EndToEnd):
         self.assertEqual(answer.status, status, answer)
         self.assertIn(word, answer.body)
 
+    def upload_with_curl(self, path, *options, **keywords):
+        """(the answer's body, its status, how many bytes of the body curl has sent)"""
+        done = self.curl("-T", path, *options, "-w", "\n%{http_code} %{size_upload}", f"{self.here.url}/curl", **keywords)
+        answer, _, numbers = done.stdout.rpartition(b"\n")
+        code, sent = numbers.split()
+        return answer, int(code), int(sent)
+
+    def fill_with_curl(self):
+        """Sends more than there is room for, without a word of how much."""
+        answer, code, sent = self.upload_with_curl("-", input=random_bytes(24 * MIB, "full"))
+        self.assertEqual(code, 507, answer)
+        self.assertIn(b"storage_full", answer)
+        self.assertGreater(sent, MIB)
+
 
 class SmallDisk(OnAMount):
     """16 MiB."""
@@ -62,25 +77,65 @@ class SmallDisk(OnAMount):
     def free(self):
         return shutil.disk_usage(self.mount_point).free
 
-    def test_what_is_declared_too_large_is_refused_before_its_body(self):
-        with self.here.connect() as wire:
-            wire.send(request("PUT", "/large", f"Content-Length: {64 * MIB}", "Expect: 100-continue"))
-            self.assert_answer(wire.read_response(), 507, b"storage_full")
+    def test_curl_hears_that_it_is_full_before_it_sends_what_it_declares(self):
+        large = self.directory / "large"
+        with open(large, "wb") as file:
+            file.truncate(64 * MIB)
+        answer, code, sent = self.upload_with_curl(large)
+        self.assertEqual((code, sent), (507, 0), answer)
+        self.assertIn(b"storage_full", answer)
         self.assertEqual(self.here.stored_files(), [])
 
-    def test_a_body_that_fills_the_disk_is_refused_in_the_middle_and_frees_it_at_once(self):
+    def test_curl_hears_that_it_is_full_in_the_middle_and_what_it_sent_is_free_at_once(self):
         kept = self.here.put("kept", b"kept" * 1000)
         before = self.free()
         with self.canary(self.here):
-            with self.here.connect() as wire:
-                wire.send(request("PUT", "/endless", "Transfer-Encoding: chunked"))
-                piece = b"%x\r\n%b\r\n" % (MIB, random_bytes(MIB, "full"))
-                for _ in range(24):
-                    wire.send(piece)
-                self.assert_answer(wire.read_final(), 507, b"storage_full")
+            self.fill_with_curl()
             wait_until(lambda: self.free() > before - MIB, "its bytes are free again")
+        self.assertEqual(len(self.here.stored_files()), 2, "those of the canary and of what was there")
         self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
         self.here.put("again", b"x" * MIB)
+
+    def test_what_curl_sent_under_an_id_is_kept_and_gone_on_with_when_there_is_room(self):
+        body = random_bytes(10 * MIB, "named")
+        filler = self.mount_point / "filler"
+        with open(filler, "wb") as file:
+            file.write(bytes(self.free() - 4 * MIB))
+        upload = "/uploads/curl-on-a-disk-that-is-full"
+        with self.canary(self.here):
+            # Of an unknown length, so that no space is held for it.
+            answer, code, _ = self.upload_with_curl("-", "-H", f"Upload-Id: {upload.rpartition('/')[2]}", input=body)
+            self.assertEqual(code, 507, answer)
+            self.assertIn(b"storage_full", answer)
+        at = int(self.here.exchange(request("HEAD", upload, TUS), to_head=True).get("Upload-Offset"))
+        self.assertGreater(at, MIB)
+        filler.unlink()
+        fields = (TUS, OFFSET_TYPE, f"Upload-Offset: {at}", f"Upload-Length: {len(body)}")
+        done = self.here.exchange(request("PATCH", upload, *fields, body=body[at:]))
+        self.assertEqual(done.status, 204, done)
+        self.assertEqual(self.here.get("/" + done.get("Upload-Link").split("/", 3)[3]).body, body)
+
+    def test_on_a_disk_without_a_byte_left_links_are_served_and_deleted_which_makes_room(self):
+        kept = self.here.put("kept", b"kept" * 1000)
+        created = self.here.exchange(request("PUT", "/large", body=random_bytes(6 * MIB, "large")))
+        filler = self.mount_point / "filler"
+        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(64 * KIB)):
+                pass
+        wait_until_not_ready(self.here, b"space")
+        refused = self.here.exchange(request("PUT", "/refused", body=b"x" * 5000))
+        self.assert_answer(refused, 507, b"storage_full")
+        self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
+        remove = re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))
+
+        def removed():
+            answer = self.here.exchange(request("DELETE", remove))
+            self.assertIn(answer.status, (200, 404, 507), answer)
+            return answer.status != 507
+        wait_until(removed, "it is deleted")
+        wait_until(lambda: self.free() > 5 * MIB, "its bytes are free")
+        self.here.put("again", b"x" * MIB)
+        wait_until(lambda: self.here.get("/readyz").status == 200, "it is ready again")
 
     def test_it_is_ready_only_while_there_is_room(self):
         self.assertEqual(self.here.get("/readyz").body, b"ready\ndurability: process\n")  # it is a tmpfs
@@ -158,12 +213,7 @@ class Floor(OnAMount):
 
     def test_uploads_that_fill_the_disk_up_to_the_floor_drive_out_nobody(self):
         paused = self.begin_upload(2 * MIB, random_bytes(MIB, "paused"))
-        with self.here.connect() as wire:
-            wire.send(request("PUT", "/endless", "Transfer-Encoding: chunked"))
-            piece = b"%x\r\n%b\r\n" % (MIB, random_bytes(MIB, "full"))
-            for _ in range(16):
-                wire.send(piece)
-            self.assert_answer(wire.read_final(), 507, b"storage_full")
+        self.fill_with_curl()
         self.assertEqual(self.head(paused), 200)
         self.assertNotIn("gives way", self.here.log())
 
@@ -237,16 +287,80 @@ class Catalogue(EndToEnd):
         server = self.server()
         kept = server.put("kept", b"kept")
         other = sqlite3.connect(server.data / "catalogue.sqlite3", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN EXCLUSIVE")
         with server.connect() as wire:
             wire.send(request("PUT", "/waits", body=b"waits"))
             self.assertEqual(server.get(kept).body, b"kept", "lookups do not wait")
             answer = wire.read_final()
         self.assertEqual(answer.status, 503, answer)
+        self.assertIn(b"another program has locked the catalogue", answer.body)
+        wait_until_not_ready(server, b"another process holds the lock of the catalogue")
+        self.assertEqual(server.log().count("another process holds its lock"), 1)
         other.execute("ROLLBACK")
         other.close()
+        # Without a write of anybody's.
+        wait_until(lambda: server.get("/readyz").status == 200, "it is ready again")
+        self.assertIn("nobody else holds its lock any more", server.log())
         again = server.put("again", b"again")
         self.assertEqual(server.get(again).body, b"again")
+
+    def test_a_lock_that_nobody_has_met_is_known_too(self):
+        server = self.server()
+        with contextlib.closing(sqlite3.connect(server.data / "catalogue.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            wait_until_not_ready(server, b"another process holds the lock of the catalogue")
+        wait_until(lambda: server.get("/readyz").status == 200, "it is ready again")
+
+    def test_without_space_for_its_writes_changes_are_refused_and_taken_again_later(self):
+        server = self.server()
+        created = server.exchange(request("PUT", "/kept", body=b"kept"))
+        kept = re.sub(r"^http://[^/]+", "", created.get("Location"))
+        token = created.get("X-Token")
+
+        def change():
+            body = f"token={token}&expires=36h".encode()
+            kind = "Content-Type: application/x-www-form-urlencoded"
+            return server.exchange(request("POST", "/" + kept.split("/")[1], kind, body=body)).status
+        # No room for a page, but for the log, which is a file here.
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        self.assertEqual(change(), 507)
+        wait_until_not_ready(server, b"no space for writes to the catalogue")
+        self.assertEqual(server.get(kept).body, b"kept")
+        self.assertEqual(server.log().count("catalogue: the disk has no space for its writes"), 1)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(lambda: server.get("/readyz").status == 200, "it is ready again")
+        self.assertEqual(change(), 200)
+
+    def test_one_that_turns_out_to_be_damaged_is_read_as_far_as_it_goes_and_not_written_any_more(self):
+        server = self.server()
+        kept = [server.put(f"kept{number}", b"kept%d" % number) for number in range(3)]
+        self.assertEqual(server.stop(), 0)
+        path = server.data / "catalogue.sqlite3"
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+            (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_links_1'").fetchone()
+        sound = path.read_bytes()
+        with open(path, "r+b") as file:
+            file.seek((page - 1) * page_bytes)
+            file.write(b"\xff" * page_bytes)
+        server.start()
+        self.assertEqual(server.get("/readyz").status, 200, "nobody has met it")
+        for _ in range(20):
+            self.assertEqual(server.get(kept[0]).status, 500)
+        wait_until_not_ready(server, b"the catalogue is damaged")
+        self.assertEqual(server.exchange(request("PUT", "/refused", body=b"x" * 5000)).status, 500)
+        self.assertEqual(server.get("/healthz").status, 200)
+        self.assertEqual(server.log().count("it is damaged: nothing is written to it"), 1)
+        self.assertLess(server.log().count("malformed"), 10, "the log is not flooded")
+        self.assertEqual(server.stop(), 0)
+        written = path.read_bytes()
+        self.assertEqual(written[:(page - 1) * page_bytes], sound[:(page - 1) * page_bytes], "nothing was written")
+        path.write_bytes(sound)
+        server.start()
+        for number, link in enumerate(kept):
+            self.assertEqual(server.get(link).body, b"kept%d" % number)
+        server.put("again", b"again")
 
     def test_a_second_server_on_the_directory_says_so_and_harms_nothing(self):
         server = self.server()
@@ -256,6 +370,35 @@ class Catalogue(EndToEnd):
         second.data = server.data
         self.spawn_fails(second, "another server uses this data directory", str(server.data))
         self.assertEqual(server.get(kept).body, b"kept")
+
+
+class Foreign(EndToEnd):
+    """A data directory that belongs to somebody else."""
+
+    def test_the_start_says_so_and_changes_nothing(self):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("SKIPPED: not root, who alone can become somebody else")
+        nobody = 65534
+
+        def become_nobody():
+            os.setgroups([])
+            os.setgid(nobody)
+            os.setuid(nobody)
+        program = self.directory / "ringdrop"
+        shutil.copy(programs.ringdrop, program)
+        server = self.server(start=False, prepare=become_nobody, program=str(program))
+        self.directory.chmod(0o755)
+        server.directory.chmod(0o755)
+        server.data.mkdir(mode=0o700, exist_ok=True)
+        server.spawn()
+        self.assertEqual(server.wait(), 1)
+        self.assertRegex(server.log(), f"the data directory cannot be used .{server.data}.: .*EACCES")
+        self.assertEqual(list(server.data.iterdir()), [])
+        server.data.chmod(0o755)  # to be read, not written
+        server.spawn()
+        self.assertEqual(server.wait(), 1)
+        self.assertRegex(server.log(), f"the data directory cannot be used .{server.data}.: .*EACCES")
+        self.assertEqual(list(server.data.iterdir()), [])
 
 
 class Gone(EndToEnd):

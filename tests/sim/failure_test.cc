@@ -1,6 +1,7 @@
 // "The Nth operation fails", for every N until the scenario passes untouched: the client gets a clear answer or a
 // closed connection, the server goes on, and no acknowledged byte is lost.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -182,6 +183,74 @@ TEST_CASE("a full disk is a 507, before the body when its size is declared, and 
   const auto small = run_task(world, loop, put(world, loop, server.address(), "x", content_of(2, 1'000'000)));
   REQUIRE(small);
   CHECK(small->status == 201);
+  server.stop();
+}
+
+// Takes all space that is left, as somebody else's file.
+InodePtr fill(SimDisk& disk) {
+  InodePtr filler;
+  REQUIRE(disk.open(disk.root(), "filler", O_CREAT, filler) == 0);
+  REQUIRE(disk.resize(*filler, disk.status().free_bytes) == 0);
+  return filler;
+}
+
+std::string lasting(uint64_t seconds, const std::string& content) {
+  return fmt::format("PUT /x HTTP/1.1\r\nHost: sim\r\nExpires-In: {}s\r\nContent-Length: {}\r\n\r\n{}", seconds,
+                     content.size(), content);
+}
+
+TEST_CASE("on a disk without a byte left a link that ends makes room") {
+  SimDisk disk(8 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  const auto created = run_task(world, loop, ask(world, loop, server.address(), lasting(10, content_of(1, 2'000'000))));
+  REQUIRE(created);
+  REQUIRE(created->status == 201);
+  fill(disk);
+  world.run_for(io::Milliseconds(20'000));
+  CHECK(blob_files(disk) == 0);
+  const auto small = run_task(world, loop, put(world, loop, server.address(), "x", content_of(2, 1'000'000)));
+  REQUIRE(small);
+  CHECK(small->status == 201);
+  server.stop();
+}
+
+TEST_CASE("the sweeper that a full disk keeps from its work does it seconds after there is room") {
+  SimDisk disk(8 * kMiB);
+  {
+    World world(1, disk);
+    SimServer server(world, SimServer::small_config(), 1);
+    REQUIRE(server.start());
+    io::EventLoop& loop = server.client_loop();
+    const auto created =
+        run_task(world, loop, ask(world, loop, server.address(), lasting(60, content_of(1, 2'000'000))));
+    REQUIRE(created);
+    REQUIRE(created->status == 201);
+    server.stop();
+  }
+  // Full before the start, which empties the catalogue's log and cannot hold space for it.
+  const InodePtr log = disk.root()->entries.at("data")->entries.at("catalogue.sqlite3-wal");
+  REQUIRE(disk.resize(*log, 0) == 0);
+  const InodePtr filler = fill(disk);
+  World world(2, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  world.run_for(io::Milliseconds(100'000));
+  CHECK(blob_files(disk) == 1);
+  io::EventLoop& loop = server.client_loop();
+  const auto not_ready = run_task(world, loop, get(world, loop, server.address(), "/readyz"));
+  REQUIRE(not_ready);
+  CHECK(not_ready->status == 503);
+  CHECK(not_ready->body.find("no space for writes to the catalogue") != std::string::npos);
+
+  REQUIRE(disk.resize(*filler, 0) == 0);
+  world.run_for(io::Milliseconds(5'000));
+  CHECK(blob_files(disk) == 0);
+  const auto ready = run_task(world, loop, get(world, loop, server.address(), "/readyz"));
+  REQUIRE(ready);
+  CHECK(ready->status == 200);
   server.stop();
 }
 

@@ -179,8 +179,12 @@ int check_reserved_lock(sqlite3_file* file, int* reserved) {
   return SQLITE_OK;
 }
 
-int file_control(sqlite3_file*, int, void*) {
-  return SQLITE_NOTFOUND;
+int file_control(sqlite3_file* file, int op, void* argument) {
+  if (op != SQLITE_FCNTL_SIZE_HINT) return SQLITE_NOTFOUND;
+  OpenFile& open = of(file);
+  if (fails(open)) return SQLITE_IOERR_WRITE;
+  const auto size = static_cast<uint64_t>(*static_cast<const sqlite3_int64*>(argument));
+  return open.world->disk().allocate(**open.inode, size) == 0 ? SQLITE_OK : SQLITE_FULL;
 }
 
 int sector_size(sqlite3_file*) {
