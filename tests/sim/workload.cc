@@ -391,6 +391,13 @@ io::Task<> Life::concatenate(std::vector<KnownUpload*> parts) {
   known_.links.push_back(std::move(link));
 }
 
+void Life::leave_bodies_behind(uint64_t bodies) {
+  const std::string request =
+      "PUT /f HTTP/1.1\r\nHost: sim\r\nContent-Length: 100000\r\n\r\n" + content_of(seed_, 20'000);
+  for (uint64_t i = 0; i < bodies; ++i) clients_->spawn(hang(request, request.size()));
+  world_.run_for(io::Milliseconds(200));
+}
+
 void Life::run_clients(uint64_t steps) {
   for (uint64_t i = 0; i < kClients; ++i) clients_->spawn(client(seed_ * 100 + i));
   plant();

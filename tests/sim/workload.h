@@ -147,6 +147,8 @@ class Life {
   void check_all(bool to_the_end);
   // Clients, for `steps` steps of the world or until they are done.
   void run_clients(uint64_t steps);
+  // So many plain uploads of which a part has come, for a crash that comes now.
+  void leave_bodies_behind(uint64_t bodies);
   // Nothing but links is left when time has passed.
   void check_nothing_left();
 
