@@ -4,9 +4,7 @@
 
 namespace ringdrop::io {
 
-EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {
-  static_cast<void>(health_.begin_turn(ring.now()));
-}
+EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {}
 
 EventLoop::~EventLoop() {
   // Whoever called post() or stop() last has left.
@@ -19,6 +17,7 @@ void EventLoop::run() {
 
 void EventLoop::turn() {
   in_turn_ = true;
+  if (!std::exchange(has_turned_, true)) static_cast<void>(health_.begin_turn(ring_.now()));
   begin_step("timers");
   timers_.fire_due(now_);
   run_posted();

@@ -73,6 +73,7 @@ class EventLoop {
   LoopHealth health_;
   TimePoint now_{};
   bool in_turn_ = false;
+  bool has_turned_ = false;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
   std::atomic<bool> stopping_{false};

@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
 namespace ringdrop::io {
 namespace {
 
@@ -32,6 +36,8 @@ int open_flags(OpenMode mode) {
   switch (mode) {
     case OpenMode::read:
       return O_RDONLY;
+    case OpenMode::read_own:
+      return O_RDONLY | O_NOATIME;
     case OpenMode::read_write:
       return O_RDWR;
     case OpenMode::open_or_create:
@@ -44,7 +50,49 @@ int open_flags(OpenMode mode) {
   return O_RDONLY;
 }
 
+// Half of it is moved on by: a piece of up to that lies inside.
+constexpr uint64_t kPageWindowBytes = 64 * kMiB;
+// A small file that is sent a thousand times a second is not looked at page by page each time.
+constexpr std::chrono::milliseconds kPagesStay{50};
+
 }  // namespace
+
+PageWindow& PageWindow::operator=(PageWindow&& other) noexcept {
+  std::swap(ring_, other.ring_);
+  std::swap(length_, other.length_);
+  std::swap(pages_, other.pages_);
+  std::swap(begin_, other.begin_);
+  std::swap(bytes_, other.bytes_);
+  seen_bytes_ = 0;
+  return *this;
+}
+
+void PageWindow::close() {
+  if (pages_) ring_->unmap_pages(std::exchange(pages_, nullptr), bytes_);
+}
+
+bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
+  if (pages_ && offset >= begin_ && offset + bytes <= begin_ + bytes_) return true;
+  close();
+  begin_ = align_down(offset, kPageWindowBytes / 2);
+  bytes_ = std::min(kPageWindowBytes, length_ - begin_);
+  if (offset + bytes > begin_ + bytes_) return false;
+  pages_ = ring_->map_pages(fd, begin_, bytes_);
+  if (!pages_) ring_ = nullptr;  // nor will it be possible the next time
+  return pages_ != nullptr;
+}
+
+bool PageWindow::in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
+  if (!ring_ || bytes == 0 || offset + bytes > length_) return false;
+  // Its last byte shows that the disk is not read for it now, and that nobody keeps readers out.
+  if (!ring_->reads_at_once(fd, offset + bytes - 1)) return false;
+  if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kPagesStay) return true;
+  if (!move_to(fd, offset, bytes) || !ring_->in_memory(pages_, offset - begin_, bytes)) return false;
+  seen_ = now;
+  seen_offset_ = offset;
+  seen_bytes_ = bytes;
+  return true;
+}
 
 Pending<std::size_t> File::read_some_at(MutableBytes into, uint64_t offset, int fixed_buffer) {
   return {loop_, "read", transfer_request(Op::read, fd_.get(), into, offset, fixed_buffer)};

@@ -18,46 +18,37 @@ namespace ringdrop::io {
 
 enum class OpenMode : uint8_t {
   read,            // an existing file
+  read_own,        // the same, its time of access left alone: system EPERM when it is not the process's own
   read_write,      // an existing file
   open_or_create,  // read and write; 0600 when it is new
   create,          // a new file, 0600, read and write; exists when the name is taken
   direct_write,    // an existing file, O_WRONLY | O_DIRECT; system EINVAL where the file system cannot
 };
 
-// A file's pages as Ring::in_memory() wants them; empty until mapped.
-class MappedPages {
+// What of a file is in the kernel's memory, looked at through a window of address space that moves along.
+class PageWindow {
  public:
-  MappedPages() = default;
-  MappedPages(Ring& ring, int fd, uint64_t bytes) : ring_(&ring), pages_(ring.map_pages(fd, bytes)), bytes_(bytes) {}
-  MappedPages(MappedPages&& other) noexcept
-      : ring_(other.ring_), pages_(std::exchange(other.pages_, nullptr)), bytes_(other.bytes_) {}
-  MappedPages& operator=(MappedPages&& other) noexcept {
-    std::swap(ring_, other.ring_);
-    std::swap(pages_, other.pages_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~MappedPages() {
-    if (pages_) ring_->unmap_pages(pages_, bytes_);
-  }
+  PageWindow() = default;
+  PageWindow(PageWindow&& other) noexcept { *this = std::move(other); }
+  PageWindow& operator=(PageWindow&& other) noexcept;
+  ~PageWindow() { close(); }
 
-  bool in_memory(uint64_t offset, std::size_t bytes, TimePoint now) {
-    if (!pages_ || offset + bytes > bytes_) return false;
-    // A small file that is sent a thousand times a second is not looked up each time: what was used just now stays.
-    if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kStays) return true;
-    if (!ring_->in_memory(pages_, offset, bytes)) return false;
-    seen_ = now;
-    seen_offset_ = offset;
-    seen_bytes_ = bytes;
-    return true;
+  // For a file of `length` bytes that is the process's own.
+  void begin(Ring& ring, uint64_t length) {
+    ring_ = &ring;
+    length_ = length;
   }
+  bool in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now);
 
  private:
-  static constexpr std::chrono::milliseconds kStays{50};
+  bool move_to(int fd, uint64_t offset, std::size_t bytes);
+  void close();
 
   Ring* ring_ = nullptr;
+  uint64_t length_ = 0;
   void* pages_ = nullptr;
-  uint64_t bytes_ = 0;
+  uint64_t begin_ = 0;  // of the window
+  std::size_t bytes_ = 0;
   TimePoint seen_{};  // when these were all there
   uint64_t seen_offset_ = 0;
   std::size_t seen_bytes_ = 0;
@@ -91,17 +82,17 @@ class File {
   // The status is filled when the call has succeeded.
   Pending<void> stat(FileStatus& status);
 
-  // For in_memory(): the file's first `length` bytes, which it has. Immediate.
-  void map_pages(uint64_t length) { pages_ = MappedPages(loop_.ring(), fd_.get(), length); }
+  // For in_memory(): the file has `length` bytes and was opened as the process's own.
+  void look_at_pages(uint64_t length) { pages_.begin(loop_.ring(), length); }
   // Whether these bytes can be sent by Socket::send_file_now() without a wait for the disk, now or a moment ago.
   // Immediate; false too when it cannot be told.
-  bool in_memory(uint64_t offset, std::size_t bytes) { return pages_.in_memory(offset, bytes, loop_.now()); }
+  bool in_memory(uint64_t offset, std::size_t bytes) { return pages_.in_memory(fd_.get(), offset, bytes, loop_.now()); }
 
  private:
   friend class Socket;
   EventLoop& loop_;
   OwnedFd fd_;
-  MappedPages pages_;
+  PageWindow pages_;
 };
 
 class Directory {

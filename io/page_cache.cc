@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,21 +41,30 @@ bool is_the_peers(int error) {
 
 }  // namespace
 
-void* map_file_pages(int fd, uint64_t bytes) {
-  void* const pages = mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, 0);
+bool page_cache_can_be_asked() {
+  void* const page = mmap(nullptr, kPageBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return false;
+  unsigned char there = 0;
+  const bool asked = mincore(page, kPageBytes, &there) == 0;
+  munmap(page, kPageBytes);
+  return asked;
+}
+
+void* map_file_pages(int fd, uint64_t offset, std::size_t bytes) {
+  void* const pages = mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, static_cast<off_t>(offset));
   return pages == MAP_FAILED ? nullptr : pages;
 }
 
-void unmap_file_pages(void* pages, uint64_t bytes) {
+void unmap_file_pages(void* pages, std::size_t bytes) {
   munmap(pages, bytes);
 }
 
-bool pages_in_memory(const void* pages, uint64_t offset, std::size_t bytes) {
-  const uint64_t end = offset + bytes;
+bool pages_in_memory(const void* pages, std::size_t offset, std::size_t bytes) {
+  const std::size_t end = offset + bytes;
   offset -= offset % kPageBytes;
   std::array<unsigned char, kPagesAtOnce> there;
   while (offset < end) {
-    const std::size_t count = std::min<uint64_t>((end - offset + kPageBytes - 1) / kPageBytes, kPagesAtOnce);
+    const std::size_t count = std::min((end - offset + kPageBytes - 1) / kPageBytes, kPagesAtOnce);
     auto* const first = static_cast<std::byte*>(const_cast<void*>(pages)) + offset;
     if (mincore(first, count * kPageBytes, there.data()) != 0) return false;
     const auto is_there = [](unsigned char page) { return (page & 1) != 0; };
@@ -62,6 +72,12 @@ bool pages_in_memory(const void* pages, uint64_t offset, std::size_t bytes) {
     offset += count * kPageBytes;
   }
   return true;
+}
+
+bool byte_reads_at_once(int fd, uint64_t offset) {
+  std::byte read;
+  const iovec into{&read, 1};
+  return preadv2(fd, &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
 }
 
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {

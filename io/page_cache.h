@@ -9,9 +9,12 @@
 
 namespace ringdrop::io {
 
-void* map_file_pages(int fd, uint64_t bytes);
-void unmap_file_pages(void* pages, uint64_t bytes);
-bool pages_in_memory(const void* pages, uint64_t offset, std::size_t bytes);
+// Whether mincore(2) is allowed here: a filter of system calls may refuse it.
+bool page_cache_can_be_asked();
+void* map_file_pages(int fd, uint64_t offset, std::size_t bytes);
+void unmap_file_pages(void* pages, std::size_t bytes);
+bool pages_in_memory(const void* pages, std::size_t offset, std::size_t bytes);
+bool byte_reads_at_once(int fd, uint64_t offset);
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
 }  // namespace ringdrop::io

@@ -8,10 +8,12 @@ namespace ringdrop::io {
 
 std::optional<std::string> RepeatedLines::admit(std::string line, Time now) {
   const auto over = [&](const auto& entry) { return now >= entry.second.since + kWindow; };
-  const auto known = seen_.find(line);
+  std::string key = line;
+  std::erase_if(key, [](char c) { return c >= '0' && c <= '9'; });
+  const auto known = seen_.find(key);
   if (known == seen_.end()) {
     if (seen_.size() >= kMostLines) std::erase_if(seen_, over);
-    if (seen_.size() < kMostLines) seen_.emplace(line, Seen{now, 1});
+    if (seen_.size() < kMostLines) seen_.emplace(std::move(key), Seen{now, 1});
     return line;
   }
   Seen& seen = known->second;

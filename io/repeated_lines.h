@@ -1,6 +1,7 @@
 // What keeps a log readable when every request meets the same trouble: of each line the first few in a minute are let
-// through, the others are counted, and the next one that is let through says how many they were. Which lines it
-// remembers is bounded: with too many different ones all are let through.
+// through, the others are counted, and the next one that is let through says how many they were. Lines that differ in
+// their numbers alone are the same. Which lines it remembers is bounded: with too many different ones all are let
+// through.
 #pragma once
 
 #include <chrono>

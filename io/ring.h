@@ -61,15 +61,19 @@ class Ring {
   // when it arrives, however slowly the peer reads (tcp(7), TCP_NOTSENT_LOWAT). Where there is no such thing, nothing
   // changes. Immediate.
   virtual void limit_unsent(int) {}
-  // Address space that stands for the first `bytes` bytes of a file, for in_memory(): nobody ever reads it. nullptr:
-  // not to be had. The file may be closed before unmap_pages(). Immediate (mmap(2)).
-  virtual void* map_pages(int, uint64_t) { return nullptr; }
-  virtual void unmap_pages(void*, uint64_t) {}
-  // Whether all these bytes are in the page cache, and up to date: then sending them does not wait for the disk.
-  // Immediate (mincore(2)).
-  virtual bool in_memory(const void*, uint64_t, std::size_t) { return false; }
+  // Address space that stands for `bytes` bytes at `offset`, a multiple of the page size, of a file, for
+  // in_memory(): nobody ever reads it. nullptr: not to be had. The file may be closed before unmap_pages(). Immediate
+  // (mmap(2)).
+  virtual void* map_pages(int, uint64_t, std::size_t) { return nullptr; }
+  virtual void unmap_pages(void*, std::size_t) {}
+  // Whether all these bytes of what was mapped are in the page cache, and up to date. The file is the process's own: of
+  // others the kernel says that all is there. Immediate (mincore(2)).
+  virtual bool in_memory(const void*, std::size_t, std::size_t) { return false; }
+  // Whether a read of the byte at `offset` would not wait: neither for the disk nor for who changes the file. Immediate
+  // (preadv2(2), RWF_NOWAIT).
+  virtual bool reads_at_once(int, uint64_t) { return false; }
   // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
-  // without waiting for the peer. closed, system: nothing has left. Immediate (sendfile(2)).
+  // without waiting for the peer. closed, system: the connection is lost. Immediate (sendfile(2)).
   virtual Result<SentNow> send_file(int, Bytes, int, uint64_t, std::size_t) { return SentNow{}; }
   // Registers memory as fixed buffer `slot`; false: not possible, go on without.
   virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;

@@ -30,7 +30,7 @@ class Socket {
   Pending<void> wait_readable(TimePoint deadline, const std::stop_token& stop);
   Pending<void> wait_writable(TimePoint deadline, const std::stop_token& stop);
   // All of `head`, then `bytes` bytes at `offset` of `file`, which are in its in_memory(): as much as leaves without
-  // waiting for the peer. Immediate. closed, system: nothing has left.
+  // waiting for the peer. Immediate. closed, system: the connection is lost.
   Result<SentNow> send_file_now(Bytes head, const File& file, uint64_t offset, std::size_t bytes) const {
     return loop_.ring().send_file(fd_.get(), head, file.fd_.get(), offset, bytes);
   }

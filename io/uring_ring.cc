@@ -76,6 +76,7 @@ class UringRing::State {
   };
   std::vector<Completed> completed;
   std::vector<Completed> delivering;
+  const bool asks_page_cache = page_cache_can_be_asked();
   bool registration_possible = false;
   uint64_t lockable_bytes = 0;  // what may still be registered
 };
@@ -236,16 +237,20 @@ void UringRing::limit_unsent(int fd) {
   limit_unsent_bytes(fd);
 }
 
-void* UringRing::map_pages(int fd, uint64_t bytes) {
-  return map_file_pages(fd, bytes);
+void* UringRing::map_pages(int fd, uint64_t offset, std::size_t bytes) {
+  return state_->asks_page_cache ? map_file_pages(fd, offset, bytes) : nullptr;
 }
 
-void UringRing::unmap_pages(void* pages, uint64_t bytes) {
+void UringRing::unmap_pages(void* pages, std::size_t bytes) {
   unmap_file_pages(pages, bytes);
 }
 
-bool UringRing::in_memory(const void* pages, uint64_t offset, std::size_t bytes) {
+bool UringRing::in_memory(const void* pages, std::size_t offset, std::size_t bytes) {
   return pages_in_memory(pages, offset, bytes);
+}
+
+bool UringRing::reads_at_once(int fd, uint64_t offset) {
+  return byte_reads_at_once(fd, offset);
 }
 
 Result<SentNow> UringRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {

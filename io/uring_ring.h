@@ -39,9 +39,10 @@ class UringRing final : public Ring {
   Address local_address(int fd) override;
   Result<uint64_t> unacknowledged_bytes(int fd) override;
   void limit_unsent(int fd) override;
-  void* map_pages(int fd, uint64_t bytes) override;
-  void unmap_pages(void* pages, uint64_t bytes) override;
-  bool in_memory(const void* pages, uint64_t offset, std::size_t bytes) override;
+  void* map_pages(int fd, uint64_t offset, std::size_t bytes) override;
+  void unmap_pages(void* pages, std::size_t bytes) override;
+  bool in_memory(const void* pages, std::size_t offset, std::size_t bytes) override;
+  bool reads_at_once(int fd, uint64_t offset) override;
   Result<SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 

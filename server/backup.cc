@@ -201,7 +201,7 @@ void Backup::show_progress() {
 Result<> Backup::leave_out(const FileRow& row, const std::string& trouble) {
   const Result<std::vector<FileRow>> now = data_.catalogue.files_between(row.file, row.file);
   if (!now) return std::unexpected(now.error());
-  const bool is_needed = !now->empty() && now->front().owner == FileRow::link;
+  const bool is_needed = std::ranges::any_of(*now, [](const FileRow& one) { return one.owner == FileRow::link; });
   if (!is_needed) {
     deleted_meanwhile_.insert(row.link_id);
     return {};

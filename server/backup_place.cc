@@ -95,7 +95,10 @@ std::optional<BackupPlace> BackupPlace::take(const std::string& target, const Lo
   Result<io::LocalFd> lock = made ? root->lock(kLock) : root->lock_existing(kLock);
   if (!lock && lock.error().code == Errc::exists) return refused("another backup makes it", partial, lock.error());
   if (!lock && lock.error().code == Errc::not_found) {
-    return refused("no backup that broke off has left this: remove it yourself", partial, lock.error());
+    return refused(
+        "no backup that broke off has left this: remove it yourself, or rename it where its name is all that is "
+        "missing",
+        partial, lock.error());
   }
   if (!lock) return refused("cannot be locked", partial, lock.error());
   const Result<> cleared = clear(*root, partial, interruption);

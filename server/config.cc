@@ -96,7 +96,7 @@ const std::array kKeys{
     Key{"cache_size", "links and small files that are asked for often, in memory",
         SizeKind{&Config::cache_bytes, 0, 1024 * kGiB}},
     Key{"open_files", "files that stay open for a moment after a download, each loop's",
-        CountKind{&Config::open_files, 0, 1'000'000}},
+        CountKind{&Config::open_files, 0, 10'000}},
     Key{"max_upload_size", "largest file that is taken", SizeKind{&Config::max_upload_bytes, 1, kMaxSizeBytes}},
     Key{"min_free_space", "free disk space that uploads leave alone",
         SizeKind{&Config::min_free_bytes, 0, kMaxSizeBytes}},

@@ -93,7 +93,8 @@ class Download {
   std::shared_ptr<const std::string> content_;  // of all the file, as long as the peer keeps up
   bool collecting_ = false;                     // what is sent is wanted for the next one
   std::string collected_;
-  bool sends_pages_ = true;  // as long as the kernel can
+  bool sends_pages_ = true;    // as long as the kernel can
+  bool was_writable_ = false;  // and has taken nothing since
   TransferBuffers buffers_;
   std::string part_head_;  // goes out with the first bytes of its part
   bool taken_ = false;
@@ -217,6 +218,7 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     }
     const Result<> writable = co_await response_.wait_writable();
     if (!writable) co_return writable;
+    was_writable_ = true;
   }
   if (end == link_.size_bytes) last_byte_sent_ = true;
   co_return Result<>{};
@@ -244,12 +246,14 @@ Task<Result<bool>> Download::send_pages(const storage::BlobReader::FilePiece& pi
   const Result<io::SentNow> sent = response_.write_file_now(*piece.file, piece.offset, piece.bytes);
   if (!sent) co_return std::unexpected(sent.error());
   offset += sent->bytes;
-  if (sent->bytes == piece.bytes) {
-    if (offset < end) co_await services_.loop.next_turn();
-    co_return true;
-  }
-  // Whatever is wrong with the file: a read tells.
-  if (!sent->peer_is_full) sends_pages_ = false;
+  if (sent->bytes > 0) was_writable_ = false;
+  // Nothing here waits by itself, and requests that came together may follow: the others have their turn.
+  const bool more = offset < end || !response_.inbound().unused().empty();
+  if (sent->bytes > 0 && more) co_await services_.loop.next_turn();
+  // Whatever is wrong with the file: a read tells. And a socket that is writable and takes nothing would be asked for
+  // ever.
+  if (sent->bytes < piece.bytes && !sent->peer_is_full) sends_pages_ = false;
+  if (sent->bytes == 0 && sent->peer_is_full && was_writable_) sends_pages_ = false;
   co_return !sent->peer_is_full;
 }
 

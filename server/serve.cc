@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/catalogue.h"
+#include "io/page_cache.h"
 #include "io/process_limits.h"
 #include "io/signals.h"
 #include "io/uring_ring.h"
@@ -278,6 +279,11 @@ int run_server(const Config& config, const std::string& notify_socket) {
         fmt::format("the buffers ({} MiB) exceed RLIMIT_MEMLOCK: those above it are used unregistered, which costs "
                     "some speed (raise `ulimit -l`, or LimitMEMLOCK= under systemd)",
                     config.memory_budget_bytes / kMiB));
+  }
+  if (!io::page_cache_can_be_asked()) {
+    log.warn(
+        "mincore(2) is refused: downloads are copied, which costs some speed (under systemd: "
+        "SystemCallFilter=mincore)");
   }
   const uint64_t descriptors = io::raise_descriptor_limit();
   const uint64_t open_files = open_files_per_loop(config, descriptors, loop_total);

@@ -1,6 +1,7 @@
 #include "storage/blob_reader.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,7 +25,9 @@ io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
   file_ = open_blobs_.find(id, length_bytes);
   if (file_) co_return io::Result<>{};
   const std::string path = path_of(id);
-  io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read);
+  io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read_own);
+  const bool own = fd.has_value();
+  if (!own && fd.error().sys_errno == EPERM) fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read);
   if (!fd && fd.error().code == io::Errc::not_found)
     co_return io::fail(io::Errc::corrupt, "open", fd.error().sys_errno);
   if (!fd) co_return std::unexpected(fd.error());
@@ -33,7 +36,7 @@ io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
   const io::Result<> known = co_await opened->stat(status);
   if (!known) co_return known;
   if (!status.regular || status.size_bytes != length_bytes) co_return io::fail(io::Errc::corrupt, "stat");
-  if (length_bytes > 0) opened->map_pages(length_bytes);
+  if (own) opened->look_at_pages(length_bytes);
   open_blobs_.keep(id, length_bytes, opened);
   file_ = std::move(opened);
   co_return io::Result<>{};

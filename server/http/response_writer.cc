@@ -180,12 +180,15 @@ std::size_t ResponseWriter::count_sent(std::size_t bytes) {
 // A socket is writable again only when a third of its send buffer is free: megabytes, which a slow reader does not take
 // within a stall_timeout. So when the wait ends without, what the peer has acknowledged meanwhile counts.
 io::Task<io::Result<>> ResponseWriter::wait_writable() {
-  inbound_.set_aside();
+  // Who reads on in a moment keeps what it has sent behind this request.
+  bool patient = true;
   for (;;) {
-    const io::TimePoint deadline = stall_.begin_wait(loop_.now());
+    const io::TimePoint stalled = stall_.begin_wait(loop_.now());
+    const io::TimePoint deadline = patient ? std::min(stalled, loop_.now() + kBufferPatience) : stalled;
     const io::Result<> writable = co_await socket_.wait_writable(deadline, stop_);
     stall_.waited(loop_.now());
     if (writable || writable.error().code != io::Errc::timed_out) co_return writable;
+    if (std::exchange(patient, false)) inbound_.set_aside();
     count_acknowledged();
     if (stall_.expired()) co_return writable;
   }

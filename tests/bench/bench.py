@@ -29,6 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import catalogue_case  # noqa: E402
 import cut_case  # noqa: E402
+import durability_case  # noqa: E402
 import latency_cases  # noqa: E402
 import memory_cases  # noqa: E402
 import servers  # noqa: E402
@@ -38,7 +39,7 @@ from harness import GIB, scratch_root  # noqa: E402
 from measure import Load  # noqa: E402
 
 CASES = {**transfer_cases.CASES, **latency_cases.CASES, **memory_cases.CASES, **catalogue_case.CASES,
-         **cut_case.CASES}
+         **cut_case.CASES, **durability_case.CASES}
 
 
 SLOW_FILE_SECONDS = 100e-6  # of CPU time; without that trap it is a tenth

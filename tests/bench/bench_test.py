@@ -148,7 +148,7 @@ class Runner(unittest.TestCase):
     def test_cases_run_and_are_printed_and_drawn(self):
         with tempfile.TemporaryDirectory(dir=scratch_root()) as directory:
             results = Path(directory) / "bench.json"
-            cases = ("upload_small", "download_small", "append", "cut")
+            cases = ("upload_small", "download_small", "append", "cut", "durability")
             made = subprocess.run([sys.executable, HERE / "bench.py", "--quick", "--build", BUILD, "--directory",
                                    directory, "--json", results, *cases], capture_output=True, text=True, check=False)
             self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
@@ -156,6 +156,9 @@ class Runner(unittest.TestCase):
             self.assertEqual({row["case"] for row in document["rows"]}, set(cases))
             self.assertEqual({verdict["case"] for verdict in document["verdicts"]}, set(cases))
             self.assertRegex(made.stdout, "upload_small +64 connections x 4 KiB +ringdrop")
+            printed = subprocess.run([sys.executable, HERE / "table.py", results], capture_output=True, text=True,
+                                     check=True).stdout
+            self.assertEqual(printed.count("\n| "), len(document["verdicts"]) + 1)
             for options in ([], ["--memory"]):
                 drawn = subprocess.run([sys.executable, HERE / "picture.py", *options, results], capture_output=True,
                                        text=True, check=True).stdout

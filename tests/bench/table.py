@@ -1,4 +1,12 @@
-"""The results as one table for a terminal, and the bars below it."""
+#!/usr/bin/env python3
+"""The results as one table for a terminal, and the bars below it; the bars alone as Markdown, for the README:
+
+    python3 tests/bench/table.py bench.json
+"""
+
+import json
+import sys
+from pathlib import Path
 
 from measure import median, ratio
 
@@ -42,3 +50,19 @@ def text(document):
         printed.append(f"{'reached' if verdict['reached'] else 'MISSED ':8} {verdict['case']}: {verdict['what']}: {value}"
                        f" (bar {verdict['bar']})")
     return "\n".join(printed)
+
+
+def markdown(document):
+    """One line a bar."""
+    about = document["about"]
+    lines = [f"{about['date']}, Linux {about['kernel']}, {about['cores']} cores of {about['cpu']}, loopback, commit "
+             f"{about['commit']}: `{about['command']}`", "", "| work | measured | bar |", "|---|---|---|"]
+    for verdict in document["verdicts"]:
+        missed = "" if verdict["reached"] else ", missed"
+        lines.append(f"| `{verdict['case']}`: {verdict['what']} | {verdict['value']:.3g}{verdict['unit']} | "
+                     f"{verdict['bar']}{missed} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown(json.loads(Path(sys.argv[1]).read_text("utf-8"))))

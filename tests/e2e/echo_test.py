@@ -27,7 +27,8 @@ class Echo(EndToEnd):
         """SIGTERM ends it with 0 whatever is connected, and it has had nothing to complain about."""
         self.process.terminate()
         _, said = self.process.communicate(timeout=60)
-        self.assertEqual((self.process.returncode, said), (0, ""))
+        complaints = [line for line in said.splitlines() if "a turn of the loop took" not in line]  # on a busy machine
+        self.assertEqual((self.process.returncode, complaints), (0, []))
 
     def connect(self):
         wire = Wire(self.address, patience=30)

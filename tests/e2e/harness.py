@@ -409,6 +409,17 @@ class Server:
         """The resident size now, in bytes."""
         return self._status_kib("VmRSS") * KIB
 
+    def rss_without_buffers(self):
+        """The same without the buffer pools, which are bounded and grow by chance: they are what is advised to be on huge
+        pages (proc(5), smaps)."""
+        total = size = 0
+        for line in Path(f"/proc/{self.process.pid}/smaps").read_text("ascii", "replace").splitlines():
+            if line.startswith("Rss:"):
+                size = int(line.split()[1]) * KIB
+            elif line.startswith("VmFlags:") and "hg" not in line.split():
+                total += size
+        return total
+
     def open_fds(self):
         """How many descriptors the process has open."""
         return len(self.fd_targets())

@@ -257,7 +257,14 @@ class Scrub(Maintenance):
             # It holds the slow link's file open once it reads it.
             target = str(self.file_of(server, links[1])[0])
             fds = Path(f"/proc/{process.pid}/fd")
-            wait_until(lambda: any(os.path.realpath(fd) == target for fd in fds.iterdir()), "it reads the slow link")
+
+            def reads_it():
+                try:
+                    return any(os.readlink(fd) == target for fd in fds.iterdir())
+                except FileNotFoundError:  # closed meanwhile
+                    return False
+
+            wait_until(reads_it, "it reads the slow link")
             process.send_signal(signal.SIGINT)
             said = process.stdout.read()
         self.assertEqual(process.returncode, 130)

@@ -144,8 +144,8 @@ class Startup(EndToEnd):
 
     def test_few_descriptors_bound_the_connections(self):
         server = self.server("--loops", "1", prepare=limit(resource.RLIMIT_NOFILE, 300))
-        self.assertIn("max_connections is 43 instead of 10000: RLIMIT_NOFILE is 300", server.log())
-        wires = [server.connect() for _ in range(43)]
+        self.assertIn("max_connections is 48 instead of 10000: RLIMIT_NOFILE is 300", server.log())
+        wires = [server.connect() for _ in range(48)]
         for wire in wires:
             wire.send(request("PUT", "/x", "Content-Length: 20000") + b"x")
         wait_until(lambda: len(server.stored_files()) == 43, "each of them may upload at the same time")

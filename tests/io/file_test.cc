@@ -186,10 +186,10 @@ TEST_CASE("what the kernel has let go of is not in memory until it is read again
   Files files;
   const std::string content = pattern(kMiB);
   files.temporary.write("cached", content);
-  Result<io::File> file = files.open("cached", OpenMode::read);
+  Result<io::File> file = files.open("cached", OpenMode::read_own);
   REQUIRE(file.has_value());
-  CHECK_FALSE(file->in_memory(0, 1));  // not mapped
-  file->map_pages(content.size());
+  CHECK_FALSE(file->in_memory(0, 1));  // nobody has said that it will be asked
+  file->look_at_pages(content.size());
   CHECK(file->in_memory(0, content.size()));
   CHECK(file->in_memory(4'095, 2));
   CHECK_FALSE(file->in_memory(content.size() - 1, 2));  // behind its end

@@ -15,7 +15,7 @@ using io::Task;
 
 constexpr std::string_view kHead = "a head, ";
 
-// A file with that content, mapped.
+// A file with that content, whose pages can be looked at.
 Task<io::File> file_with(RingUnderTest& ring, std::string_view content) {
   auto root = co_await io::open_root_directory(ring.loop(), ring.directory());
   REQUIRE(root.has_value());
@@ -25,7 +25,7 @@ Task<io::File> file_with(RingUnderTest& ring, std::string_view content) {
   io::File file(ring.loop(), *std::move(fd));
   const Result<> wrote = co_await file.write_all_at(as_bytes(content), 0);
   REQUIRE(wrote.has_value());
-  file.map_pages(content.size());
+  file.look_at_pages(content.size());
   co_return std::move(file);
 }
 

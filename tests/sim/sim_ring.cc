@@ -60,7 +60,7 @@ io::Result<uint64_t> SimRing::unacknowledged_bytes(int fd) {
   return world_.unacknowledged_bytes(fd);
 }
 
-bool SimRing::in_memory(const void*, uint64_t, std::size_t) {
+bool SimRing::in_memory(const void*, std::size_t, std::size_t) {
   return world_.chance().one_in(2);
 }
 
