@@ -148,7 +148,7 @@ class Startup(EndToEnd):
         wires = [server.connect() for _ in range(48)]
         for wire in wires:
             wire.send(request("PUT", "/x", "Content-Length: 20000") + b"x")
-        wait_until(lambda: len(server.stored_files()) == 43, "each of them may upload at the same time")
+        wait_until(lambda: len(server.stored_files()) == 48, "each of them may upload at the same time")
         refused = [server.connect() for _ in range(20)]
         for wire in refused:
             self.assertEqual(wire.read_final().status, 503)
