@@ -1,6 +1,8 @@
 // How a loop is doing: how long its turns are, and what makes one long; how much is ready at a time; how much of its
 // buffers is lent. Written by the loop, read by any thread.
 //
+// Every loop knows also whether it is asked often, for what its transfers move at a time.
+//
 // A turn is what a loop does between two waits: what is ready meanwhile waits for its end. So no turn should be long,
 // and one that is says what it was busy with.
 #pragma once
@@ -64,6 +66,17 @@ class LoopHealth {
   // What was wrong with the turn that has just ended, in words for the log. `used`: as for note_cpu_time().
   std::string complaint(std::chrono::nanoseconds used);
 
+  // A request has begun.
+  void note_request(TimePoint now) {
+    count_until(now);
+    ++requests_;
+  }
+  // Whether requests come often: then what moves much at a time makes many wait. The loop's thread.
+  bool is_asked_often(TimePoint now) {
+    count_until(now);
+    return requests_ + requests_before_ >= kOften;
+  }
+
   std::chrono::nanoseconds longest_turn() const { return longest_turn_.get(); }
   std::size_t most_ready() const { return most_ready_.get(); }
   uint64_t long_turns() const { return long_turns_.load(std::memory_order_relaxed); }
@@ -73,6 +86,16 @@ class LoopHealth {
   std::atomic<uint64_t> pool_lent_bytes{0};
 
  private:
+  static constexpr std::chrono::milliseconds kRequestWindow{100};
+  static constexpr uint64_t kOften = 10;
+
+  void count_until(TimePoint now) {
+    const auto past = now - requests_since_;
+    if (past < kRequestWindow) return;
+    requests_before_ = past < 2 * kRequestWindow ? requests_ : 0;
+    requests_ = 0;
+    requests_since_ = now;
+  }
   void end_step(TimePoint now) {
     const auto took = std::chrono::nanoseconds(now - step_began_);
     if (took > longest_step_) {
@@ -93,6 +116,9 @@ class LoopHealth {
   std::chrono::nanoseconds cpu_then_{0};
   TimePoint complained_{};
   uint64_t kept_quiet_ = 0;  // long turns since
+  TimePoint requests_since_{};
+  uint64_t requests_ = 0;         // since then
+  uint64_t requests_before_ = 0;  // in the window before
   RecentMaximum<std::chrono::nanoseconds> longest_turn_;
   RecentMaximum<std::size_t> most_ready_;
   std::atomic<uint64_t> long_turns_{0};

@@ -86,6 +86,7 @@ class LoopThread {
     }
     io::EventLoop loop(**ring, log);
     made.set_value(&loop);
+    io::prefer_short_slices();
     loop.run();
   }
 
@@ -323,6 +324,7 @@ int run_server(const Config& config, const std::string& notify_socket) {
   Process process(config, notify, log, blocking, std::move(loops), {max_connections, open_files});
   io::TaskScope life(loop);
   life.spawn(process.run());
+  io::prefer_short_slices();
   loop.run();
   return process.exit_code();
 }

@@ -1,11 +1,24 @@
 #include "server/upload_append.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/http_error.h"
 #include "server/transfer_buffers.h"
 
 namespace ringdrop::server {
+namespace {
+
+// What is received at a time on a loop that is asked often: two megabytes of each of several uploads are milliseconds
+// for everybody else. On any other loop the whole buffer, which costs the least.
+constexpr std::size_t kPieceAmongOthers = 256 * kKiB;
+
+std::size_t piece_bytes(const Services& services, const io::Buffer& buffer) {
+  const bool among_others = services.loop.health().is_asked_often(services.loop.now());
+  return among_others ? std::min(buffer.size(), kPieceAmongOthers) : buffer.size();
+}
+
+}  // namespace
 
 io::Task<AppendEnd> FileSink::take(io::Buffer buffer, std::size_t bytes) {
   if (writer_.bytes_appended() + bytes > limit_bytes_) co_return AppendEnd::refused(errors::kSizeLimit);
@@ -30,7 +43,7 @@ io::Task<AppendEnd> append_body(const Services& services, http::BodyReader& body
     io::Result<io::Buffer> buffer = co_await buffers.next(much_left, deadline, stop);
     if (!buffer) co_return AppendEnd::store_failed(buffer.error());
 
-    const MutableBytes room = buffer->bytes().first(sink.room(buffer->size()));
+    const MutableBytes room = buffer->bytes().first(sink.room(piece_bytes(services, *buffer)));
     const io::Result<std::size_t> got = co_await body.read(room, TransferBuffers::patience(*buffer));
     if (!got) co_return AppendEnd::client_broke(got.error());
     const bool kept_up = *got == room.size();

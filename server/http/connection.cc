@@ -132,6 +132,7 @@ Task<Connection::Next> Connection::serve_request() {
   if (!*got) co_return Next::close;
 
   const proto::RequestHead& head = parser_.head();
+  loop_.health().note_request(loop_.now());
   response_.begin(head);
   BodyReader body(inbound_, parser_, response_, limits_, stops_.cut);
   response_.watch(body);

@@ -75,6 +75,19 @@ TEST_CASE("short turns are nothing to speak of, and of many long ones one line i
   CHECK(health.long_turns() == 10);
 }
 
+TEST_CASE("a loop knows whether requests come often, and forgets it when they do not") {
+  LoopHealth health;
+  for (int i = 0; i < 9; ++i) health.note_request(kStart);
+  CHECK_FALSE(health.is_asked_often(kStart));
+  health.note_request(kStart + milliseconds(90));
+  CHECK(health.is_asked_often(kStart + milliseconds(90)));
+  CHECK(health.is_asked_often(kStart + milliseconds(190)));
+  CHECK_FALSE(health.is_asked_often(kStart + milliseconds(300)));
+  for (int i = 0; i < 100; ++i) health.note_request(kStart + seconds(1) + i * milliseconds(5));
+  CHECK(health.is_asked_often(kStart + seconds(1) + milliseconds(495)));
+  CHECK_FALSE(health.is_asked_often(kStart + seconds(60)));
+}
+
 TEST_CASE("the thread's clock is read now and then alone: it costs a system call") {
   LoopHealth health;
   int readings = 0;
