@@ -129,9 +129,15 @@ io::Result<Transaction> CatalogueFile::begin() {
   if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
   io::Result<Transaction> begun = Transaction::begin(writer_);
   if (begun) {
-    if (mend(CatalogueState::locked)) log_.info("catalogue: nobody else holds its lock any more");
+    if (mend(CatalogueState::locked)) {
+      log_.info("catalogue: nobody else holds its lock any more");
+      // What was so before the lock is not over with it: the probe finds out.
+      if (std::exchange(full_before_lock_, false)) worsen(CatalogueState::full);
+    }
   } else if (begun.error().sys_errno == EBUSY) {
+    const bool was_full = state() == CatalogueState::full;
     if (worsen(CatalogueState::locked)) {
+      full_before_lock_ = was_full;
       log_.warn("catalogue: another process holds its lock: nothing can be written until it lets go");
     }
   } else if (is_damage(begun.error())) {

@@ -136,7 +136,9 @@ class CatalogueFile final : public io::Batch {
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
   std::atomic<bool> checkpointing_{false};
-  bool probed_ = false;  // the writer's thread only: in this transaction
+  // The writer's thread only.
+  bool probed_ = false;  // in this transaction
+  bool full_before_lock_ = false;
 
   Database writer_;
   Database reader_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 namespace ringdrop::server {
@@ -26,6 +27,12 @@ Task<Result<>> recover_directory(io::EventLoop& loop, storage::BlobStore& blobs,
   for (const BlobId file : *files) {
     if (std::ranges::binary_search(*named, file.value)) continue;
     const Result<> removed = co_await blobs.remove(file);
+    if (!removed && removed.error().sys_errno == EISDIR) {
+      // No server makes such a thing: whoever did may want it, and a start must not fail for it.
+      loop.log().warn(fmt::format("{}/{} is a directory, not a file of ours: left alone",
+                                  storage::directory_name(directory), file.file_name()));
+      continue;
+    }
     if (!removed && removed.error().code != io::Errc::not_found) co_return removed;
     ++report.removed_files;
   }

@@ -257,6 +257,29 @@ TEST_CASE_FIXTURE(Fixture, "another process that writes for long makes a batch f
   for (const auto& outcome : insert_three(parts, 10)) CHECK(outcome->has_value());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a file that was full before it was locked is full behind the lock") {
+  CatalogueOptions impatient = faulty_options();
+  impatient.busy_timeout_ms = 20;
+  test::SteppedCatalogue parts(impatient, loop);
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 0, ENOSPC);
+  insert_three(parts, 10);
+  REQUIRE(parts.catalogue.state() == CatalogueState::full);
+  {
+    OpenOptions how;
+    how.path = options().path;
+    how.role = Role::writer;
+    Database other = *Database::open(how);
+    Transaction held = *Transaction::begin(other);
+    CHECK_FALSE(probe(parts)->has_value());
+    CHECK(parts.catalogue.state() == CatalogueState::locked);
+  }
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 0, ENOSPC);
+  CHECK(probe(parts)->error().code == io::Errc::no_space);
+  CHECK(parts.catalogue.state() == CatalogueState::full);
+  CHECK(probe(parts)->has_value());
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a failed checkpoint ends all writing and loses nothing") {
   CatalogueOptions how = faulty_options();
   how.checkpoint_bytes = 32 * kKiB;
