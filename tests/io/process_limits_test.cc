@@ -28,6 +28,19 @@ TEST_CASE("the descriptor limit is raised to the hard limit, and told") {
   CHECK(told == "200 200 200");
 }
 
+TEST_CASE("who runs under another scheduling policy keeps it, and its nice value") {
+  const auto policy_after = [](int policy) {
+    return from_child([policy] {
+      const sched_param none{};
+      if (sched_setscheduler(0, policy, &none) != 0 || setpriority(PRIO_PROCESS, 0, 5) != 0) return std::string("set");
+      io::prefer_short_slices();
+      return std::to_string(sched_getscheduler(0)) + " " + std::to_string(getpriority(PRIO_PROCESS, 0));
+    });
+  };
+  CHECK(policy_after(SCHED_BATCH) == std::to_string(SCHED_BATCH) + " 5");
+  CHECK(policy_after(SCHED_OTHER) == std::to_string(SCHED_OTHER) + " 5");
+}
+
 TEST_CASE("without CAP_IPC_LOCK as much can be locked as RLIMIT_MEMLOCK says") {
   const auto lockable_with = [](rlim_t limit) {
     return from_child([limit] {
