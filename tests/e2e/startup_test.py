@@ -142,6 +142,22 @@ class Startup(EndToEnd):
         self.assertNotIn("RLIMIT_MEMLOCK", server.log())
         self.assert_works(server)
 
+    def test_a_directory_with_the_name_of_a_blob_stops_no_start_and_is_left_alone(self):
+        server = self.server()
+        path = server.put("kept", b"kept")
+        server.kill9()
+        file = server.data / server.stored_files()[0]
+        stranger = file.with_name("0ff")
+        stranger.mkdir()
+        unfinished = file.with_name("0fe")
+        unfinished.touch()
+        server.start()
+        self.assertRegex(server.log(), r"warning \w+/0ff is a directory, not a file of ours: left alone")
+        self.assertIn("1 directories looked at, 1 unfinished files removed, 0 files missing", server.log())
+        self.assertTrue(stranger.is_dir())
+        self.assertFalse(unfinished.exists())
+        self.assertEqual(server.get(path).body, b"kept")
+
     def test_few_descriptors_bound_the_connections(self):
         server = self.server("--loops", "1", prepare=limit(resource.RLIMIT_NOFILE, 300))
         self.assertIn("max_connections is 48 instead of 10000: RLIMIT_NOFILE is 300", server.log())
