@@ -155,10 +155,10 @@ Task<> Server::sweep_for_ever() {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
     const Result<bool> more = co_await sweep_once();
-    note_sweep(more);
     if (more) {
       pause = *more ? io::Milliseconds(0) : kSweepPause;
     } else {
+      loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
       const bool passes = more.error().code == io::Errc::no_space || more.error().code == io::Errc::exhausted;
       pause = passes ? kSweepPauseUntilItPasses : kSweepPauseAfterFailure;
     }
@@ -180,15 +180,6 @@ Task<Result<bool>> Server::sweep_once() {
   if (!uploads) co_return uploads;
   if (!links) co_return links;
   co_return *uploads || *relieved;
-}
-
-// A failure is logged when it is another than the one before.
-void Server::note_sweep(const Result<bool>& swept) {
-  const bool known = !swept && sweeper_failure_ && sweeper_failure_->code == swept.error().code &&
-                     sweeper_failure_->sys_errno == swept.error().sys_errno;
-  if (!swept && !known) loop_.log().warn(fmt::format("the sweeper: {}", io::describe(swept.error())));
-  sweeper_failure_.reset();
-  if (!swept) sweeper_failure_ = swept.error();
 }
 
 Task<Result<>> Server::release_space() {

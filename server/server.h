@@ -50,7 +50,6 @@ class Server {
   io::Task<> probe_catalogue();
   io::Task<> sweep_for_ever();
   io::Task<io::Result<bool>> sweep_once();
-  void note_sweep(const io::Result<bool>& swept);
   io::Task<io::Result<>> release_space();
   io::Task<> save_uploads();
 
@@ -68,7 +67,6 @@ class Server {
   std::string own_host_;
   RunningDownloads running_downloads_;
   UploadRegistry uploads_;
-  std::optional<io::Error> sweeper_failure_;      // the last one that was logged
   std::optional<uint64_t> next_left_upload_ = 0;  // see release_left_reservations()
   DiskRelief disk_relief_;
   std::stop_source failure_;

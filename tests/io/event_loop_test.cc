@@ -17,17 +17,6 @@
 namespace ringdrop::test {
 namespace {
 
-class NextTurn {
- public:
-  explicit NextTurn(io::EventLoop& loop) : loop_(loop) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> coroutine) { loop_.resume_soon(coroutine); }
-  void await_resume() const noexcept {}
-
- private:
-  io::EventLoop& loop_;
-};
-
 class FlagTimer final : public io::Timer {
  public:
   explicit FlagTimer(io::Ring& ring) : ring_(ring) {}
@@ -42,7 +31,7 @@ class FlagTimer final : public io::Timer {
 };
 
 io::Task<> chatter(io::EventLoop& loop, const bool& end) {
-  while (!end) co_await NextTurn(loop);
+  while (!end) co_await loop.next_turn();
 }
 
 io::Task<> read_pipe(io::EventLoop& loop, int fd, bool& got) {

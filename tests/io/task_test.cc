@@ -18,17 +18,6 @@ using io::Task;
 // How deep chains of coroutines are tested: far deeper than ours get, within 8 MiB of stack under AddressSanitizer.
 constexpr int kDepth = 2'000;
 
-class NextTurn {
- public:
-  explicit NextTurn(io::EventLoop& loop) : loop_(loop) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> coroutine) { loop_.resume_soon(coroutine); }
-  void await_resume() const noexcept {}
-
- private:
-  io::EventLoop& loop_;
-};
-
 Task<int> at_once(int value) {
   co_return value;
 }
@@ -39,7 +28,7 @@ Task<> nothing_at_once(int& count) {
 }
 
 Task<int> later(io::EventLoop& loop, int value) {
-  co_await NextTurn(loop);
+  co_await loop.next_turn();
   co_return value;
 }
 
@@ -55,12 +44,12 @@ Task<> count_many(int count, int& counted) {
 
 Task<int> chain(io::EventLoop& loop, int depth, bool suspends) {
   if (depth > 0) co_return 1 + co_await chain(loop, depth - 1, suspends);
-  if (suspends) co_await NextTurn(loop);
+  if (suspends) co_await loop.next_turn();
   co_return 0;
 }
 
 Task<int> throws(io::EventLoop& loop, bool suspends) {
-  if (suspends) co_await NextTurn(loop);
+  if (suspends) co_await loop.next_turn();
   throw std::runtime_error("a bug");
 }
 
@@ -155,7 +144,7 @@ TEST_CASE("an exception passes through awaiting tasks, destroys their locals and
 
 TEST_CASE("what a task was given by value lives in its frame and goes with it") {
   const auto hold = [](io::EventLoop& loop, Counted counted, int& alive, Ledger& ledger) -> Task<int> {
-    co_await NextTurn(loop);
+    co_await loop.next_turn();
     alive = static_cast<int>(ledger.living.size());
     co_return counted.value();
   };
