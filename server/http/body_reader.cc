@@ -63,6 +63,8 @@ io::Task<io::Result<>> BodyReader::wait() {
 io::Task<io::Result<std::size_t>> BodyReader::read(MutableBytes into, io::Milliseconds patience) {
   const io::Result<> asked = co_await send_continue();
   if (!asked) co_return std::unexpected(asked.error());
+  // Some of it had to be given up, while the peer did not read an interim response: the rest is not the content.
+  if (inbound_.has_dropped()) co_return io::fail(io::Errc::closed, "receive");
   const io::TimePoint patient_until = inbound_.loop().now() + patience;
   io::Result<std::size_t> got = io::Result<std::size_t>(0);
   if (parser_.head().framing == BodyFraming::chunked) {

@@ -75,6 +75,90 @@ TEST_CASE("a thousand pipelined requests come back in order and hold one buffer 
   echo.run(scope.join());
 }
 
+// `content` in chunks of 1 to `most` bytes.
+std::string chunked(std::string_view content, std::size_t most, uint64_t seed) {
+  std::string bytes;
+  for (uint64_t turn = seed; !content.empty(); ++turn) {
+    const std::string_view chunk = content.substr(0, 1 + turn * 7'919 % most);
+    bytes += fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk);
+    content.remove_prefix(chunk.size());
+  }
+  return bytes + "0\r\n\r\n";
+}
+
+TEST_CASE("a chunked body that is read in large pieces is whole, and so are the requests behind it") {
+  constexpr std::size_t kSize = 300'000;
+  constexpr std::size_t kMostChunks[] = {100, 5'000, 40'000, 150'000, 600'000};
+  for (const std::size_t most : kMostChunks) {
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      CAPTURE(most);
+      CAPTURE(seed);
+      EchoWorld echo(seed);
+      SimClient client = echo.client();
+      const std::string content = sim::content_of(seed, kSize);
+      const std::string bytes =
+          "PUT /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(content, most, seed);
+      // Some that come along with the body's end, at times more than the connection keeps without a buffer.
+      std::string behind;
+      for (int i = 0; i < 300; ++i) behind += fmt::format("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", i);
+      io::TaskScope scope(echo.client_loop);
+      const auto sender = [&]() -> Task<> { static_cast<void>(co_await client.send(bytes + behind)); };
+      scope.spawn(sender());
+      const Result<Response> whole = echo.run(client.receive());
+      REQUIRE(whole);
+      CHECK(whole->body == "PUT /pieces\n" + content);
+      for (int i = 0; i < 300; ++i) {
+        const Result<Response> answer = echo.run(client.receive());
+        REQUIRE(answer);
+        CHECK(answer->body == fmt::format("GET /{}\n", i));
+      }
+      echo.run(scope.join());
+    }
+  }
+}
+
+TEST_CASE("a chunked body that breaks while it is read in large pieces is refused") {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    CAPTURE(seed);
+    EchoWorld echo(seed);
+    SimClient client = echo.client();
+    std::string bytes = chunked(sim::content_of(seed, 200'000), 60'000, seed);
+    bytes.replace(bytes.size() - 5, 5, "no size\r\n");
+    const std::string head = "PUT /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    REQUIRE(echo.run(client.send(head + bytes)));
+    const Result<Response> answer = echo.run(client.receive());
+    REQUIRE(answer);
+    CHECK(answer->status == 400);
+    CHECK(echo.run(client.is_ended()));
+  }
+}
+
+TEST_CASE("a body whose beginning was given up while its client read no interim response is not taken") {
+  const std::string early(20'000, 'e');
+  const std::string late(20'000, 'l');
+  const std::string head = "PUT /hints HTTP/1.1\r\nHost: h\r\nContent-Length: 40000\r\n\r\n";
+  int refused = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    CAPTURE(seed);
+    EchoWorld echo(seed);
+    SimClient client = echo.client();
+    // Where it comes in small portions, the server has given up before its end.
+    if (!echo.run(client.send(head + early))) continue;
+    echo.world.run_for(io::Milliseconds(1'000));
+    io::TaskScope scope(echo.client_loop);
+    // More than was announced: it would fill the gap.
+    const auto sender = [&]() -> Task<> { static_cast<void>(co_await client.send(late + late)); };
+    scope.spawn(sender());
+    const Result<Response> answer = echo.run(client.receive());
+    const bool taken = answer && answer->status == 200;
+    if (taken) CHECK(answer->body == "PUT /hints\n" + early + late);
+    refused += taken ? 0 : 1;
+    scope.request_stop();
+    echo.run(scope.join());
+  }
+  CHECK(refused > 0);
+}
+
 TEST_CASE("an idle connection holds no buffer") {
   EchoWorld echo(4);
   std::vector<SimClient> clients;

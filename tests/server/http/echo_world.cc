@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "server/http/websocket_session.h"
@@ -33,13 +33,27 @@ io::Task<io::Result<>> chatter(io::EventLoop& loop, ResponseWriter& response, st
   co_return io::Result<>{};
 }
 
+// More of them than a client can leave unread.
+io::Task<io::Result<>> send_hints(ResponseWriter& response) {
+  const proto::ResponseHead hint{.status = 104, .fields = {}};
+  io::Result<> sent;
+  for (int i = 0; i < 100'000 && sent; ++i) sent = co_await response.send_interim(hint);
+  co_return sent;
+}
+
 }  // namespace
 
 io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, const io::Address&, BodyReader& body,
                                            ResponseWriter& response, std::stop_source cut) {
   if (request.path == "/chatter") co_return co_await chatter(response.inbound().loop(), response, std::move(cut));
   std::string text = request.method_text + " " + request.path + "\n";
-  std::array<std::byte, 1000> piece;
+  if (request.path == "/hints") {
+    const io::Result<> hinted = co_await send_hints(response);
+    if (!hinted) co_return hinted;
+  }
+  const std::size_t piece_bytes = request.path == "/pieces" ? kLargePiece : 1000;
+  std::vector<std::byte> memory(piece_bytes);
+  const MutableBytes piece(memory);
   while (!body.complete() && request.path != "/ignore") {
     const io::Result<> ready = co_await body.wait();
     if (!ready) co_return ready;
@@ -49,7 +63,7 @@ io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, co
       co_return co_await refuse(*body.rejection(), response);
     }
     if (!got) co_return std::unexpected(got.error());
-    text += as_text(Bytes(piece).first(*got));
+    text += as_text(piece.first(*got));
   }
   const proto::ResponseHead head;
   if (request.path == "/large") text.assign(kLargeAnswer, 'x');

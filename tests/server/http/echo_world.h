@@ -18,10 +18,12 @@
 namespace ringdrop::http {
 
 inline constexpr std::size_t kLargeAnswer = 1 << 20;
+inline constexpr std::size_t kLargePiece = 100'000;
 
 // Answers 200 with the method, the path and the body; `/ignore` answers without reading the body, `/stream` in an
-// answer of unknown length; `/large` answers with kLargeAnswer bytes; `/chatter` becomes a websocket that talks all the
-// time, and listens.
+// answer of unknown length; `/large` answers with kLargeAnswer bytes; `/pieces` reads the body in kLargePiece instead
+// of 1,000; `/hints` sends interim responses first, more than can be left unread; `/chatter` becomes a websocket that
+// talks all the time, and listens.
 class EchoHandler final : public Handler {
  public:
   io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
