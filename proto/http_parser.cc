@@ -87,6 +87,7 @@ class HttpParser::State {
   const HttpParserLimits& limits() const { return limits_; }
   bool head_complete() const { return head_complete_; }
   bool head_started() const { return head_guard_.started(); }
+  uint64_t chunk_bytes_left() const { return body_state_ == BodyState::data ? chunk_bytes_left_ : 0; }
   bool body_complete() const { return body_state_ == BodyState::complete; }
   const RequestHead& head() const { return head_; }
   const Fields& trailers() const { return trailers_; }
@@ -173,7 +174,8 @@ const llhttp_settings_t& HttpParser::State::settings() {
     s.on_body = [](llhttp_t* p, const char* at, std::size_t n) {
       State& state = of(p);
       CHECK_THAT(n <= state.output_.size() && n <= state.chunk_bytes_left_);
-      std::memmove(state.output_.data(), at, n);  // in place: the two may overlap
+      // In place the two may overlap, and are the same before the first framing.
+      if (static_cast<const void*>(at) != state.output_.data()) std::memmove(state.output_.data(), at, n);
       state.output_ = state.output_.subspan(n);
       state.chunk_bytes_left_ -= n;
       return 0;
@@ -345,6 +347,9 @@ const RequestHead& HttpParser::head() const {
 
 std::expected<HttpParser::Decoded, Rejection> HttpParser::decode_chunked(Bytes input, MutableBytes output) {
   return state_->decode_chunked(as_text(input), output);
+}
+uint64_t HttpParser::chunk_bytes_left() const {
+  return state_->chunk_bytes_left();
 }
 bool HttpParser::body_complete() const {
   return state_->body_complete();

@@ -63,6 +63,8 @@ class HttpParser {
     std::size_t produced;  // bytes of output
   };
   std::expected<Decoded, Rejection> decode_chunked(Bytes input, MutableBytes output);
+  // Content of the chunk that has begun and was not decoded yet: it must still come. 0 between two chunks.
+  uint64_t chunk_bytes_left() const;
   // Whether the chunked body has ended; true at once when there is no body, never for one with
   // Content-Length.
   bool body_complete() const;

@@ -103,39 +103,64 @@ io::Task<io::Result<std::size_t>> BodyReader::read_sized(MutableBytes into, io::
   co_return early + *received;
 }
 
-// The wait for the peer counts as a stall, the one for a buffer of ours does not.
-io::Task<io::Result<bool>> BodyReader::fill(io::TimePoint patient_until) {
+// Framing and content that have arrived, in the connection's buffer: what is left of it, or more. The wait for the peer
+// counts as a stall, the one for a buffer of ours does not.
+io::Task<io::Result<Bytes>> BodyReader::next_arrived(io::TimePoint patient_until) {
+  if (!inbound_.unused().empty()) co_return inbound_.unused();
   io::EventLoop& loop = inbound_.loop();
   const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop.now()));
   const io::Result<> there = co_await inbound_.wait(deadline, stop_);
   stall_.waited(loop.now());
   if (!there) co_return std::unexpected(there.error());
-  co_return co_await inbound_.receive(loop.now() + limits_.stall_timeout, stop_);
+  const io::Result<bool> received = co_await inbound_.receive(loop.now() + limits_.stall_timeout, stop_);
+  if (!received) co_return std::unexpected(received.error());
+  if (!*received) co_return io::fail(io::Errc::closed, "receive");
+  co_return inbound_.unused();
 }
 
+// The same, received into the caller's memory. What may come behind the body is no more than the connection can keep.
+io::Task<io::Result<Bytes>> BodyReader::receive_into(MutableBytes room, io::TimePoint patient_until) {
+  const uint64_t most = parser_.chunk_bytes_left() + kMostPutBackBytes;
+  const MutableBytes now = room.first(std::min<uint64_t>(room.size(), most));
+  io::EventLoop& loop = inbound_.loop();
+  const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop.now()));
+  const io::Result<std::size_t> received = co_await inbound_.socket().receive_some(now, deadline, stop_);
+  stall_.waited(loop.now());
+  if (!received) co_return std::unexpected(received.error());
+  if (*received == 0) co_return io::fail(io::Errc::closed, "receive");
+  co_return Bytes(now.first(*received));
+}
+
+// Much room is received into and decoded in place; the rest is filled from the connection's buffer, which keeps what
+// does not fit.
 io::Task<io::Result<std::size_t>> BodyReader::read_chunked(MutableBytes into, io::TimePoint patient_until) {
   std::size_t produced = 0;
   while (produced < into.size() && !parser_.body_complete()) {
-    if (inbound_.unused().empty()) {
-      const io::Result<bool> filled = co_await fill(patient_until);
-      if (!filled) {
-        if (filled.error().code == io::Errc::timed_out || produced > 0) break;
-        co_return std::unexpected(filled.error());
-      }
-      if (!*filled) {
-        if (produced > 0) break;
-        co_return io::fail(io::Errc::closed, "receive");
-      }
+    const MutableBytes room = into.subspan(produced);
+    const bool in_place = inbound_.unused().empty() && room.size() > kMostPutBackBytes;
+    io::Result<Bytes> arrived = Bytes();
+    if (in_place) {
+      arrived = co_await receive_into(room, patient_until);
+    } else {
+      arrived = co_await next_arrived(patient_until);
     }
-    const auto decoded = parser_.decode_chunked(inbound_.unused(), into.subspan(produced));
+    if (!arrived) {
+      if (arrived.error().code == io::Errc::timed_out || produced > 0) break;
+      co_return std::unexpected(arrived.error());
+    }
+    const auto decoded = parser_.decode_chunked(*arrived, room);
     if (!decoded) {
       // What came before it is content all the same: the next call meets the error again.
       if (produced > 0) break;
       rejection_ = decoded.error();
       co_return io::fail(io::Errc::refused, "receive");
     }
-    inbound_.consume(decoded->consumed);
     produced += decoded->produced;
+    if (!in_place) {
+      inbound_.consume(decoded->consumed);
+    } else if (decoded->consumed < arrived->size()) {
+      inbound_.put_back(arrived->subspan(decoded->consumed));
+    }
   }
   co_return produced;
 }

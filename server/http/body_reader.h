@@ -1,5 +1,5 @@
 // The content of one request, in order, whatever its framing (RFC 9112 6): with Content-Length it is received straight
-// into the caller's memory, chunked it is decoded into it. Sends 100 Continue when the first byte is asked for.
+// into the caller's memory, chunked it is decoded there. Sends 100 Continue when the first byte is asked for.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,8 @@ class BodyReader {
 
  private:
   io::Task<io::Result<>> send_continue();
-  io::Task<io::Result<bool>> fill(io::TimePoint patient_until);
+  io::Task<io::Result<Bytes>> next_arrived(io::TimePoint patient_until);
+  io::Task<io::Result<Bytes>> receive_into(MutableBytes room, io::TimePoint patient_until);
   io::Task<io::Result<std::size_t>> read_sized(MutableBytes into, io::TimePoint patient_until);
   io::Task<io::Result<std::size_t>> read_chunked(MutableBytes into, io::TimePoint patient_until);
 

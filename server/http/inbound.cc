@@ -1,5 +1,6 @@
 #include "server/http/inbound.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -35,16 +36,29 @@ io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::s
   co_return true;
 }
 
+void Inbound::put_back(Bytes bytes) {
+  CHECK_THAT(unused_.empty() && bytes.size() <= kMostPutBackBytes);
+  std::optional<io::Buffer> buffer = pool_.try_small(io::BufferPool::Use::other);
+  if (!buffer) {
+    keep_aside(bytes);
+    return;
+  }
+  std::ranges::copy(bytes, buffer->data());
+  unused_ = buffer->bytes().first(bytes.size());
+  buffer_.emplace(std::move(*buffer));
+}
+
 void Inbound::set_aside() {
   if (!buffer_) return;
-  if (unused_.size() > kSetAsideBytes) {
-    dropped_ = true;
-    unused_ = {};
-  } else {
-    aside_.assign(unused_.begin(), unused_.end());
-    unused_ = aside_;
-  }
+  keep_aside(unused_);
   buffer_.reset();
+}
+
+void Inbound::keep_aside(Bytes bytes) {
+  dropped_ = bytes.size() > kSetAsideBytes;
+  if (dropped_) bytes = {};
+  aside_.assign(bytes.begin(), bytes.end());
+  unused_ = aside_;
 }
 
 }  // namespace ringdrop::http

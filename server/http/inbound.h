@@ -16,6 +16,8 @@ namespace ringdrop::http {
 
 // What is kept of requests that a client has sent behind one whose answer it does not read: some ten small ones.
 inline constexpr std::size_t kSetAsideBytes = 2 * kKiB;
+// What may come behind a body whose end was not known when it was received.
+inline constexpr std::size_t kMostPutBackBytes = io::kSmallBufferBytes;
 
 class Inbound {
  public:
@@ -30,6 +32,9 @@ class Inbound {
   // buffer of ours, until `deadline`: exhausted. closed, timed_out (nothing was there after all), cancelled.
   io::Task<io::Result<bool>> receive(io::TimePoint deadline, const std::stop_token& stop);
 
+  // These were received elsewhere and not used: at most kMostPutBackBytes. Precondition: unused() is empty. Without a
+  // buffer for them at once they are set aside.
+  void put_back(Bytes bytes);
   // Gives the buffer back though bytes in it are unused, before a wait for the peer to read: they move to memory of
   // their own. More than kSetAsideBytes are dropped, and nothing is received any more.
   void set_aside();
@@ -43,6 +48,8 @@ class Inbound {
   io::EventLoop& loop() { return loop_; }
 
  private:
+  void keep_aside(Bytes bytes);
+
   io::EventLoop& loop_;
   io::BufferPool& pool_;
   io::Socket& socket_;
