@@ -52,7 +52,8 @@ int open_flags(OpenMode mode) {
 
 // Half of it is moved on by: a piece of up to that lies inside.
 constexpr uint64_t kPageWindowBytes = 64 * kMiB;
-// A small file that is sent a thousand times a second is not looked at page by page each time.
+// A small file that is sent a thousand times a second is not looked at each time: what was read just now is the last
+// that the kernel gives up.
 constexpr std::chrono::milliseconds kPagesStay{50};
 
 }  // namespace
@@ -84,9 +85,9 @@ bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
 
 bool PageWindow::in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
   if (!ring_ || bytes == 0 || offset + bytes > length_) return false;
+  if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kPagesStay) return true;
   // Its last byte shows that the disk is not read for it now, and that nobody keeps readers out.
   if (!ring_->reads_at_once(fd, offset + bytes - 1)) return false;
-  if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kPagesStay) return true;
   if (!move_to(fd, offset, bytes) || !ring_->in_memory(pages_, offset - begin_, bytes)) return false;
   seen_ = now;
   seen_offset_ = offset;

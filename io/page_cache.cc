@@ -19,7 +19,7 @@ const std::size_t kPageBytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 constexpr std::size_t kPagesAtOnce = 256;
 
 // sendfile(2) has no flag for it: it waits for the peer unless the socket says otherwise. And it must not say so for
-// longer: io_uring would end every operation on it with EAGAIN instead of waiting.
+// longer: a send of two parts that io_uring has left to a worker would end with EAGAIN instead of waiting.
 class NonBlocking {
  public:
   explicit NonBlocking(int socket) : socket_(socket) { fcntl(socket_, F_SETFL, O_NONBLOCK); }
