@@ -1,5 +1,5 @@
 """The servers that are measured, each started with a directory of its own: ringdrop in its default configuration, nginx,
-an asyncio server, and the C++ program that says what small durable files can cost at most."""
+an asyncio server, and the C++ programs that say what durable uploads can cost at least."""
 
 import functools
 import http.client
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 class programs:  # noqa: N801  (a namespace, set by bench.py)
     """Where the built programs are."""
 
-    ringdrop = load = small_durable = None
+    ringdrop = load = small_durable = durable_append = None
 
 
 def loops():
@@ -177,14 +177,16 @@ class Asyncio(Measured):
         self.process.wait()
 
 
-class SmallDurable(Measured):
-    """tests/bench/small_durable.cc with 64 threads. It only takes."""
+class Bound(Measured):
+    """A C++ program that is no server, and says what one could do at most on this machine."""
 
-    name = "64 threads"
+    def command(self):
+        """Its words; its files go to self.directory / "files"."""
+        raise NotImplementedError
 
     def start(self):
         (self.directory / "files").mkdir()
-        self.launch(programs.small_durable, self.directory / "files", "64")
+        self.launch(*self.command())
 
         def said():
             text = (self.directory / "log").read_text("ascii")
@@ -192,3 +194,21 @@ class SmallDurable(Measured):
 
         self.port = int(wait_until(said, "it listens").rsplit(":", 1)[1])
         return self
+
+
+class SmallDurable(Bound):
+    """tests/bench/small_durable.cc with 64 threads. It only takes."""
+
+    name = "64 threads"
+
+    def command(self):
+        return programs.small_durable, self.directory / "files", "64"
+
+
+class DurableAppend(Bound):
+    """tests/bench/durable_append.cc: one upload in pieces."""
+
+    name = "plain program"
+
+    def command(self):
+        return programs.durable_append, self.directory / "files"
