@@ -26,9 +26,10 @@ ResumableFields read_resumable_fields(const Fields& fields) {
   read.complete = read_item<bool>(fields, "Upload-Complete");
   read.offset = read_count(fields, "Upload-Offset");
   read.length = read_count(fields, "Upload-Length");
-  const std::optional<std::string_view> version = fields.find("Upload-Draft-Interop-Version");
+  const std::optional<int64_t> version = read_item<int64_t>(fields, "Upload-Draft-Interop-Version");
   read.wants_interim = version == kInteropVersion;
-  read.older_draft = version == "5" || version == "6";
+  read.older_draft = version == 5 || version == 6;
+  read.unknown_draft = version && !read.wants_interim && !read.older_draft;
   return read;
 }
 

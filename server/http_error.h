@@ -62,14 +62,17 @@ inline constexpr Rejection kFinalDigest{400, "bad_digest", "the digest of a conc
 inline constexpr Rejection kNoTrailer{400, "bad_upload_checksum",
                                       "Upload-Checksum as a trailer needs a chunked body, and no field of that name"};
 inline constexpr Rejection kBadAppend{400, "bad_append", "an append needs Upload-Offset and Upload-Complete"};
+inline constexpr Rejection kUnknownDraft{400, "unknown_upload_protocol",
+                                         "Upload-Draft-Interop-Version is not 8, 6 or 5: only whole files are taken"};
 inline constexpr Rejection kInconsistentLength{400, "inconsistent_upload_length",
                                                "the lengths that were told of this upload contradict each other"};
 inline constexpr Rejection kPatchType{
     415, "unsupported_patch_type",
     "an append is application/partial-upload, or with Tus-Resumable application/offset+octet-stream"};
 inline constexpr Rejection kTusVersion{412, "unsupported_tus_version", "Tus-Resumable: 1.0.0 is needed"};
-inline constexpr Rejection kUnknownProtocol{400, "unknown_upload_protocol",
-                                            "a resumable upload needs Tus-Resumable: 1.0.0 or Upload-Complete"};
+inline constexpr Rejection kUnknownProtocol{
+    400, "unknown_upload_protocol",
+    "a resumable upload needs Tus-Resumable: 1.0.0 or Upload-Complete (interop 8, 6 or 5)"};
 inline constexpr Rejection kChecksumMismatch{460, "checksum_mismatch", "the bytes are not what their checksum says"};
 inline constexpr Rejection kForeignOrigin{403, "foreign_origin", "pages of that origin may not watch uploads here"};
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};

@@ -74,7 +74,7 @@ Task<> tell(const Exchange& exchange, proto::Fields fields) {
   proto::ResponseHead interim;
   interim.status = 104;
   interim.fields = std::move(fields);
-  interim.fields.add("Upload-Draft-Interop-Version", proto::kInteropVersion);
+  interim.fields.add("Upload-Draft-Interop-Version", std::to_string(proto::kInteropVersion));
   // A client that is gone already is noticed by the body.
   static_cast<void>(co_await exchange.response.send_interim(interim));
 }
@@ -206,7 +206,8 @@ void add_resumable_discovery(const Config& config, proto::Fields& fields) {
 }
 
 bool is_resumable(const proto::RequestHead& request) {
-  return proto::read_resumable_fields(request.fields).complete.has_value();
+  const ResumableFields fields = proto::read_resumable_fields(request.fields);
+  return fields.complete && !fields.unknown_draft;
 }
 
 Task<Result<>> handle_resumable_creation(const Services& services, const Exchange& exchange, UploadCreation creation) {

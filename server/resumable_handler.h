@@ -28,7 +28,7 @@ proto::Fields resumable_state_fields(const Services& services, uint64_t offset, 
 // What OPTIONS tells of it.
 void add_resumable_discovery(const Config& config, proto::Fields& fields);
 
-// Whether a request to create or to append speaks this protocol.
+// Whether a request to create or to append speaks this protocol, in a version that is known here.
 bool is_resumable(const proto::RequestHead& request);
 
 }  // namespace ringdrop::server

@@ -90,6 +90,13 @@ std::expected<std::string, Rejection> name_of(const proto::RequestHead& request,
   return proto::accept_file_name(std::move(*given));
 }
 
+// In a version of resumable uploads that is not known here it is an ordinary upload, and a piece would become a link as
+// if it were the file.
+bool is_stray_piece(const proto::RequestHead& request) {
+  const proto::ResumableFields fields = proto::read_resumable_fields(request.fields);
+  return fields.unknown_draft && fields.complete == false;
+}
+
 // What the client calls it; that it is a part of an upload is not the file's type.
 std::string_view type_of(const proto::RequestHead& request, const Wishes& wishes) {
   if (!wishes.described.content_type.empty()) return wishes.described.content_type;
@@ -192,6 +199,7 @@ Task<Result<>> handle_upload(const Services& services, const Exchange& exchange,
   const std::optional<uint64_t> length = exchange.body.length();
   std::expected<Wishes, Rejection> wishes = read_head(services, exchange);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
+  if (is_stray_piece(exchange.request)) co_return co_await refuse(exchange, errors::kUnknownDraft);
   // A resumable one is refused in the words of its protocol.
   const bool too_long = length.value_or(0) > services.config.max_upload_bytes;
   if (too_long && !is_resumable(exchange.request)) co_return co_await refuse(exchange, errors::kSizeLimit);

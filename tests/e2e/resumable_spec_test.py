@@ -364,7 +364,7 @@ class UploadAppend(Section):
         for each in interim:
             self.assertEqual((each.status, each.get("Location"), each.get("Upload-Draft-Interop-Version")),
                              (104, None, "8"))
-        for version in ([], ["Upload-Draft-Interop-Version: 6"]):
+        for version in ([], ["Upload-Draft-Interop-Version: 6"], ["Upload-Draft-Interop-Version: 9"]):
             upload = self.create()
             interim, _ = self.ask(request("PATCH", upload, *version, PART, "Upload-Offset: 0", "Upload-Complete: ?1",
                                           body=body))

@@ -47,6 +47,29 @@ class Resumable(EndToEnd):
                 wire.send(request("PUT", "/f", "Upload-Complete: ?1", *version, body=b"x"))
                 self.assertEqual(wire.read_response().status, 201)
 
+    def test_in_an_unknown_version_it_is_an_ordinary_upload_and_no_piece_becomes_a_link(self):
+        for version in ("0", "7", "9"):
+            for method, target in (("PUT", "/film.mkv"), ("POST", "/")):
+                fields = [f"Upload-Draft-Interop-Version: {version}"]
+                with self.here.connect() as wire:
+                    wire.send(request(method, target, *fields, "Upload-Complete: ?1", body=BODY))
+                    done = wire.read_response()
+                self.assertEqual(done.status, 201, done)
+                self.assertEqual([done.get(name) for name in ("Upload-Complete", "Upload-Offset", "Upload-Watch")],
+                                 [None] * 3)
+                self.assertEqual(self.here.get(path_of(done)).body, BODY)
+                files = self.here.stored_files()
+                refused = self.here.exchange(request(method, target, *fields, "Upload-Complete: ?0", body=BODY[:9]))
+                self.assertEqual(refused.status, 400, refused)
+                self.assertIn(b"unknown_upload_protocol", refused.body)
+                with self.here.connect() as wire:
+                    wire.send(request(method, target, *fields, "Upload-Complete: ?1", "Content-Length: 1000") + b"piece")
+                    wait_until(lambda: self.here.stored_files() != files, "it has a file")
+                wait_until(lambda: self.here.stored_files() == files, "what broke off is not kept")
+            answer = self.here.exchange(request("POST", "/uploads", *fields, "Upload-Complete: ?1", body=b"x"))
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn(b"unknown_upload_protocol", answer.body)
+
     def test_a_careful_creation_then_appends_then_the_end(self):
         _, made = self.create(b"", "?0", "Max-Downloads: 5")
         self.assertEqual((made.status, made.get("Upload-Complete"), made.get("Upload-Offset")), (201, "?0", "0"), made)

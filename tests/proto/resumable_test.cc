@@ -30,10 +30,27 @@ TEST_CASE("a field of another type is as if it were not there") {
   }
   Fields fields;
   fields.add("Upload-Complete", "?1;a=b");
-  fields.add("Upload-Draft-Interop-Version", "7");
+  fields.add("Upload-Draft-Interop-Version", "eight");
   CHECK(read_resumable_fields(fields).complete == true);
   CHECK_FALSE(read_resumable_fields(fields).wants_interim);
   CHECK_FALSE(read_resumable_fields(fields).older_draft);
+  CHECK_FALSE(read_resumable_fields(fields).unknown_draft);
+}
+
+TEST_CASE("an interop version that is none of ours is told apart from none") {
+  for (const char* const version : {"0", "-1", "3", "4", "7", "9", "80", "99;a"}) {
+    Fields fields;
+    fields.add("Upload-Complete", "?1");
+    fields.add("Upload-Draft-Interop-Version", version);
+    CHECK(read_resumable_fields(fields).unknown_draft);
+    CHECK_FALSE(read_resumable_fields(fields).wants_interim);
+    CHECK_FALSE(read_resumable_fields(fields).older_draft);
+  }
+  Fields fields;
+  fields.add("Upload-Complete", "?1");
+  CHECK_FALSE(read_resumable_fields(fields).unknown_draft);
+  fields.add("Upload-Draft-Interop-Version", "8");
+  CHECK_FALSE(read_resumable_fields(fields).unknown_draft);
 }
 
 TEST_CASE("interop versions 5 and 6 are older drafts, which know no interim answer") {
@@ -42,6 +59,7 @@ TEST_CASE("interop versions 5 and 6 are older drafts, which know no interim answ
     fields.add("Upload-Draft-Interop-Version", version);
     CHECK(read_resumable_fields(fields).older_draft);
     CHECK_FALSE(read_resumable_fields(fields).wants_interim);
+    CHECK_FALSE(read_resumable_fields(fields).unknown_draft);
   }
 }
 
