@@ -42,6 +42,16 @@ std::string limits_of(const Config& config) {
   return limits_of(config, config.upload_expires);
 }
 
+// Where an upload stands, and what is left of its time; not to be stored.
+proto::Fields state_fields(const Services& services, uint64_t offset, bool complete, io::EpochMs expires_at_ms) {
+  proto::Fields fields;
+  fields.add("Upload-Offset", std::to_string(offset));
+  fields.add("Upload-Complete", proto::format_sf_boolean(complete));
+  fields.add("Upload-Limit", limits_of(services.config, io::Milliseconds(expires_at_ms - services.loop.epoch_ms())));
+  fields.add("Cache-Control", "no-store");
+  return fields;
+}
+
 Task<Result<>> refuse(const Services& services, const Exchange& exchange, const Rejection& why) {
   proto::Fields fields;
   if (why.status == 413) fields.add("Upload-Limit", limits_of(services.config));
@@ -103,7 +113,7 @@ Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link, uint64_t 
 Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchange, const UploadResource& upload,
                                uint64_t provided) {
   const uint64_t expected = upload.offset_bytes();
-  const proto::Fields fields = resumable_state_fields(services, expected, !upload.is_open(), upload.expires_at_ms());
+  const proto::Fields fields = state_fields(services, expected, !upload.is_open(), upload.expires_at_ms());
   proto::Problem problem;
   problem.type = kCompletedUpload;
   if (expected != provided) {
@@ -115,15 +125,10 @@ Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchang
 }
 
 Task<Result<>> answer_head(const Services& services, const Exchange& exchange, UploadResource& upload) {
-  const std::optional<CreatedLink> link = co_await upload.find_link();
+  std::optional<CreatedLink> link = co_await upload.find_link();
   proto::ResponseHead head;
   head.status = 204;
-  head.fields = resumable_state_fields(services, upload.offset_bytes(), !upload.is_open(), upload.expires_at_ms());
-  if (upload.length()) head.fields.add("Upload-Length", std::to_string(*upload.length()));
-  if (link) {
-    head.fields.add("Upload-Link", link_url(exchange.base_url, link->link));
-    head.fields.add("X-Url-Delete", delete_url(exchange.base_url, *link));
-  }
+  head.fields = resumable_standing_fields(services, exchange, upload.standing(std::move(link)));
   co_await upload.park();
   co_return co_await exchange.response.send(head, {});
 }
@@ -151,7 +156,7 @@ Task<Result<>> answer_appended(const Services& services, const Exchange& exchang
   if (done.link) co_return co_await answer_link(exchange, std::move(*done.link), done.offset_bytes);
   proto::ResponseHead head;
   head.status = made.empty() ? 204 : 201;
-  head.fields = resumable_state_fields(services, done.offset_bytes, done.complete, done.expires_at_ms);
+  head.fields = state_fields(services, done.offset_bytes, done.complete, done.expires_at_ms);
   if (!made.empty()) head.fields.add("Location", made);
   co_return co_await exchange.response.send(head, {});
 }
@@ -190,13 +195,14 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
 
 }  // namespace
 
-proto::Fields resumable_state_fields(const Services& services, uint64_t offset, bool complete,
-                                     io::EpochMs expires_at_ms) {
-  proto::Fields fields;
-  fields.add("Upload-Offset", std::to_string(offset));
-  fields.add("Upload-Complete", proto::format_sf_boolean(complete));
-  fields.add("Upload-Limit", limits_of(services.config, io::Milliseconds(expires_at_ms - services.loop.epoch_ms())));
-  fields.add("Cache-Control", "no-store");
+proto::Fields resumable_standing_fields(const Services& services, const Exchange& exchange,
+                                        const UploadStanding& upload) {
+  proto::Fields fields = state_fields(services, upload.offset_bytes, upload.complete, upload.expires_at_ms);
+  if (upload.length) fields.add("Upload-Length", std::to_string(*upload.length));
+  if (upload.link) {
+    fields.add("Upload-Link", link_url(exchange.base_url, upload.link->link));
+    fields.add("X-Url-Delete", delete_url(exchange.base_url, *upload.link));
+  }
   return fields;
 }
 

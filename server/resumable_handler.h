@@ -20,10 +20,10 @@ io::Task<io::Result<>> handle_resumable_creation(const Services& services, const
 io::Task<io::Result<>> handle_resumable_upload(const Services& services, const Exchange& exchange, proto::Method method,
                                                std::string_view id);
 
-// Where an upload stands: Upload-Offset, Upload-Complete, Upload-Limit (with what is left of its time); not to be
-// stored.
-proto::Fields resumable_state_fields(const Services& services, uint64_t offset, bool complete,
-                                     io::EpochMs expires_at_ms);
+// What HEAD tells of an upload: Upload-Offset, Upload-Complete, Upload-Limit (with what is left of its time),
+// Upload-Length, and of a complete one Upload-Link and X-Url-Delete; not to be stored.
+proto::Fields resumable_standing_fields(const Services& services, const Exchange& exchange,
+                                        const UploadStanding& upload);
 
 // What OPTIONS tells of it.
 void add_resumable_discovery(const Config& config, proto::Fields& fields);

@@ -66,15 +66,7 @@ Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
     link = co_await upload.find_link();
   }
   proto::ResponseHead head;
-  head.fields = state_fields(exchange, upload.offset_bytes(), upload.expires_at_ms(), link);
-  if (upload.length()) {
-    head.fields.add("Upload-Length", std::to_string(*upload.length()));
-  } else {
-    head.fields.add("Upload-Defer-Length", "1");
-  }
-  if (!upload.row().metadata.empty()) head.fields.add("Upload-Metadata", upload.row().metadata);
-  if (!upload.row().concat.empty()) head.fields.add("Upload-Concat", upload.row().concat);
-  head.fields.add("Cache-Control", "no-store");
+  head.fields = tus_standing_fields(exchange, upload.standing(std::move(link)));
   co_await upload.park();
   co_return co_await exchange.response.send(head, {});
 }
@@ -142,6 +134,19 @@ Task<Result<>> create_final(const Services& services, const Exchange& exchange, 
 }
 
 }  // namespace
+
+proto::Fields tus_standing_fields(const Exchange& exchange, const UploadStanding& upload) {
+  proto::Fields fields = state_fields(exchange, upload.offset_bytes, upload.expires_at_ms, upload.link);
+  if (upload.length) {
+    fields.add("Upload-Length", std::to_string(*upload.length));
+  } else {
+    fields.add("Upload-Defer-Length", "1");
+  }
+  if (!upload.metadata.empty()) fields.add("Upload-Metadata", upload.metadata);
+  if (!upload.concat.empty()) fields.add("Upload-Concat", upload.concat);
+  fields.add("Cache-Control", "no-store");
+  return fields;
+}
 
 void add_tus_discovery(const Config& config, proto::Fields& fields) {
   fields.add("Tus-Version", proto::kTusVersion);

@@ -7,6 +7,7 @@
 #include "io/task.h"
 #include "server/exchange.h"
 #include "server/services.h"
+#include "server/upload_standing.h"
 
 namespace ringdrop::server {
 
@@ -16,6 +17,10 @@ io::Task<io::Result<>> handle_tus_creation(const Services& services, const Excha
 // HEAD, PATCH, DELETE /uploads/{id}; `method` is the request's, or what X-HTTP-Method-Override says instead of POST.
 io::Task<io::Result<>> handle_tus_upload(const Services& services, const Exchange& exchange, proto::Method method,
                                          std::string_view id);
+
+// What HEAD tells of an upload: Upload-Offset, Upload-Expires, Upload-Length or Upload-Defer-Length, Upload-Metadata
+// and Upload-Concat as sent, and of a complete one Upload-Link and X-Url-Delete; not to be stored.
+proto::Fields tus_standing_fields(const Exchange& exchange, const UploadStanding& upload);
 
 // What OPTIONS tells of it.
 void add_tus_discovery(const Config& config, proto::Fields& fields);

@@ -229,14 +229,17 @@ Task<UploadResource::Outcome<std::optional<CreatedLink>>> UploadResource::comple
 }
 
 Task<std::optional<CreatedLink>> UploadResource::find_link() {
-  if (row().token.empty()) co_return std::nullopt;
-  Result<std::optional<db::Link>> link =
-      co_await services_.catalogue.find(services_.loop, row().token, services_.loop.epoch_ms());
-  if (!link || !*link) co_return std::nullopt;
-  CreatedLink created;
-  created.link = std::move(**link);
-  created.delete_token = delete_token_of(id_);
-  co_return std::move(created);
+  co_return co_await find_link_of(services_, row().token, id_);
+}
+
+UploadStanding UploadResource::standing(std::optional<CreatedLink> link) const {
+  return {.offset_bytes = offset_bytes(),
+          .length = length(),
+          .complete = !is_open(),
+          .expires_at_ms = expires_at_ms(),
+          .metadata = row().metadata,
+          .concat = row().concat,
+          .link = std::move(link)};
 }
 
 Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state, std::string reason) {
@@ -319,6 +322,17 @@ void UploadResource::give_up_state() {
 void UploadResource::release(std::optional<ParkedUpload> parked) {
   released_ = true;
   claim_.release(std::move(parked));
+}
+
+Task<std::optional<CreatedLink>> find_link_of(const Services& services, const std::string& token, std::string_view id) {
+  if (token.empty()) co_return std::nullopt;
+  Result<std::optional<db::Link>> link =
+      co_await services.catalogue.find(services.loop, token, services.loop.epoch_ms());
+  if (!link || !*link) co_return std::nullopt;
+  CreatedLink created;
+  created.link = std::move(**link);
+  created.delete_token = delete_token_of(id);
+  co_return std::move(created);
 }
 
 }  // namespace ringdrop::server

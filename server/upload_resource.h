@@ -22,6 +22,7 @@
 #include "server/upload_id.h"
 #include "server/upload_options.h"
 #include "server/upload_registry.h"
+#include "server/upload_standing.h"
 
 namespace ringdrop::server {
 
@@ -88,6 +89,8 @@ class UploadResource {
   io::Task<Outcome<std::optional<CreatedLink>>> complete(const std::stop_token& stop);
   // The link that a complete one became; nullopt: a partial one, or the link has ended.
   io::Task<std::optional<CreatedLink>> find_link();
+  // With `link`, which complete() or find_link() has given.
+  UploadStanding standing(std::optional<CreatedLink> link) const;
 
   // Ends it: cancelled, or failed for `reason`; its link, if it has become one, is deleted too.
   io::Task<Outcome<void>> cancel(db::UploadState state, std::string reason);
@@ -133,5 +136,9 @@ class UploadResource {
   bool length_is_new_ = false;
   bool released_ = false;
 };
+
+// The link `token` that the upload `id` became; nullopt: there is none, or not any more. Suspends.
+io::Task<std::optional<CreatedLink>> find_link_of(const Services& services, const std::string& token,
+                                                  std::string_view id);
 
 }  // namespace ringdrop::server

@@ -9,8 +9,10 @@
 #include "proto/digest.h"
 #include "server/http_error.h"
 #include "server/resumable_handler.h"
+#include "server/tus_handler.h"
 #include "server/upload_answer.h"
 #include "server/upload_checkpoint.h"
+#include "server/upload_resource.h"
 
 namespace ringdrop::server {
 namespace {
@@ -83,12 +85,23 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   view.bytes_total = progress.bytes_total;
   view.started_at_ms = (*row)->created_at_ms;
   if (!progress.token.empty()) view.url = link_url(exchange.base_url, progress.token, progress.name);
-  const uint64_t offset = *record && open && !complete ? (*record)->durable() : progress.bytes_stored;
 
+  UploadStanding standing;
+  standing.offset_bytes = *record && open && !complete ? (*record)->durable() : progress.bytes_stored;
+  standing.length = progress.bytes_total;
+  standing.complete = complete;
+  standing.expires_at_ms = (*row)->expires_at_ms;
+  standing.metadata = std::move((*row)->metadata);
+  standing.concat = std::move((*row)->concat);
+  if (complete) standing.link = co_await find_link_of(services, progress.token, id);
+
+  // The fields are those of a HEAD in the same protocol (RFC 9110 9.3.2).
   proto::ResponseHead head;
-  head.fields = resumable_state_fields(services, offset, complete, (*row)->expires_at_ms);
-  if (view.bytes_total) head.fields.add("Upload-Length", std::to_string(*view.bytes_total));
-  if (!view.url.empty()) head.fields.add("Upload-Link", view.url);
+  if (exchange.request.fields.count("Tus-Resumable") > 0) {
+    head.fields = tus_standing_fields(exchange, standing);
+  } else {
+    head.fields = resumable_standing_fields(services, exchange, standing);
+  }
   head.fields.add("Content-Type", "application/json");
   head.fields.add("X-Content-Type-Options", "nosniff");
   const std::string body = proto::format_upload(view);

@@ -5,6 +5,7 @@ import json
 import re
 
 from harness import MIB, EndToEnd, main, random_bytes, request, wait_until
+from tus_tools import path_in
 
 TUS = "Tus-Resumable: 1.0.0"
 PIECE = "Content-Type: application/offset+octet-stream"
@@ -43,6 +44,30 @@ class UploadView(EndToEnd):
         self.assertEqual((seen["state"], seen["bytes_stored"], seen["url"], answer.get("Upload-Complete"),
                           answer.get("Upload-Link")),
                          ("complete", 10, done.get("Upload-Link"), "?1", done.get("Upload-Link")))
+
+    def test_its_fields_are_those_of_a_head_in_the_protocol_that_asks(self):
+        part, described = "Upload-Concat: partial", "Upload-Metadata: filename Zi50eHQ=,empty"
+        fresh = self.create("Upload-Defer-Length: 1", described)
+        rests = self.create("Upload-Length: 10", part)
+        self.here.exchange(request("PATCH", rests, TUS, PIECE, "Upload-Offset: 0", body=b"0123"))
+        whole = self.create("Upload-Length: 4", described, PIECE)
+        self.here.exchange(request("PATCH", whole, TUS, PIECE, "Upload-Offset: 0", body=b"0123"))
+        piece = self.create("Upload-Length: 0", part)
+        final = self.create(f"Upload-Concat: final;{piece}")
+        ended = self.create("Upload-Length: 0", described)
+        self.here.exchange(request("DELETE", path_in(self.view(ended)[1].get("X-Url-Delete"))))
+        of_content = {"content-type", "content-length", "x-content-type-options", "date"}
+        passing = {"upload-limit", "upload-expires"}  # a HEAD gives an unfinished one its whole time again
+        for upload in (fresh, rests, whole, final, ended):
+            for protocol in ([TUS], []):
+                seen = self.view(upload, *protocol)[1]
+                head = self.here.exchange(request("HEAD", upload, *protocol), to_head=True)
+                self.assertIn(head.status, (200, 204))
+                of_seen, of_head = ({name.lower(): value for name, value in answer.fields if name.lower() not in of_content}
+                                    for answer in (seen, head))
+                self.assertEqual(of_seen.keys(), of_head.keys())
+                for name in of_head.keys() - passing:
+                    self.assertEqual(of_seen[name], of_head[name], name)
 
     def test_a_look_does_not_take_the_upload_from_the_request_that_has_it(self):
         body = random_bytes(8 * MIB, "view")
