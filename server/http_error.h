@@ -78,6 +78,8 @@ inline constexpr Rejection kForeignOrigin{403, "foreign_origin", "pages of that 
 inline constexpr Rejection kForbidden{403, "wrong_delete_token", "this is not the delete token of that file"};
 inline constexpr Rejection kPreconditionFailed{412, "precondition_failed", "the file is not the one asked for"};
 inline constexpr Rejection kSizeLimit{413, "size_limit_exceeded", "the file is larger than this server takes"};
+inline constexpr Rejection kBeyondLength{413, "size_limit_exceeded",
+                                         "this is more than what is missing of the upload's own length"};
 inline constexpr Rejection kBadRange{416, "range_not_satisfiable", "the file has none of the bytes asked for"};
 inline constexpr Rejection kNoSpace{507, "storage_full", "there is not enough space left for this file"};
 inline constexpr Rejection kTwoContentTypes{400, "bad_request", "Content-Type stands there twice"};

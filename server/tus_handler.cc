@@ -95,7 +95,9 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
 Task<Result<>> create_upload(const Services& services, const Exchange& exchange, UploadCreation creation) {
   const uint64_t most = creation.length.value_or(services.config.max_upload_bytes);
   const bool with_upload = has_tus_content(exchange.request);
-  if (with_upload && exchange.body.length().value_or(0) > most) co_return co_await refuse(exchange, errors::kSizeLimit);
+  if (with_upload && exchange.body.length().value_or(0) > most) {
+    co_return co_await refuse(exchange, creation.length ? errors::kBeyondLength : errors::kSizeLimit);
+  }
   auto wishes = read_tus_checksum(exchange.request);
   if (!wishes) co_return co_await refuse(exchange, wishes.error());
   auto created = co_await UploadResource::create(services, std::move(creation), exchange.cut);

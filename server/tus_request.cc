@@ -142,7 +142,9 @@ std::optional<Rejection> check_tus_patch(const Exchange& exchange, const Config&
   }
   const uint64_t end = new_length ? *new_length : upload.length().value_or(config.max_upload_bytes);
   const uint64_t most = end - std::min(end, upload.offset_bytes());
-  if (exchange.body.length().value_or(0) > most) return errors::kSizeLimit;
+  if (exchange.body.length().value_or(0) > most) {
+    return new_length || upload.length() ? errors::kBeyondLength : errors::kSizeLimit;
+  }
   return std::nullopt;
 }
 

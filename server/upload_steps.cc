@@ -20,8 +20,9 @@ Task<Appended> append_and_park(const Exchange& exchange, UploadResource& upload,
   done.end = co_await upload.append(exchange.body, std::move(wishes), exchange.stop);
   const bool full = upload.length() == upload.offset_bytes();
   const bool beyond = done.end.kind == Kind::refused && done.end.why.code == errors::kSizeLimit.code;
-  if (beyond && ends != UploadEnd::when_full && upload.length()) {
-    const proto::Rejection why = co_await invalidate(upload);
+  if (beyond && upload.length()) {
+    proto::Rejection why = errors::kBeyondLength;
+    if (ends != UploadEnd::when_full) why = co_await invalidate(upload);
     done.end = AppendEnd::refused(why);
   }
   bool last = false;

@@ -102,6 +102,26 @@ class CoreProtocol(TusCase):
             self.assertIsNone(answer.get("Upload-Link"))
             self.finish(self.here, self.upload, b"x" * 100)
 
+    def test_a_413_says_whose_limit_it_is(self):
+        own, servers = b"what is missing of the upload's own length", b"larger than this server takes"
+        here = self.server("--max-upload-size", "1000B")
+        sized, open_ended = self.create(here, 100), self.create(here, None)
+        streamed = ["Transfer-Encoding: chunked"], chunked(b"y" * 500, b"y" * 501)
+        for method, target, fields, body, whose in (
+                ("PATCH", sized, ["Upload-Offset: 0", "Content-Length: 101"], b"y" * 101, own),
+                ("PATCH", sized, ["Upload-Offset: 0", *streamed[0]], streamed[1], own),
+                ("PATCH", open_ended, ["Upload-Offset: 0", "Upload-Length: 9", "Content-Length: 10"], b"y" * 10, own),
+                ("POST", "/uploads", ["Upload-Length: 9", "Content-Length: 10"], b"y" * 10, own),
+                ("POST", "/uploads", ["Upload-Length: 9", *streamed[0]], streamed[1], own),
+                ("PATCH", open_ended, ["Upload-Offset: 0", "Content-Length: 1001"], b"y" * 1001, servers),
+                ("PATCH", open_ended, ["Upload-Offset: 0", "Upload-Length: 1001", "Content-Length: 1"], b"y", servers),
+                ("PATCH", open_ended, ["Upload-Offset: 0", *streamed[0]], streamed[1], servers),
+                ("POST", "/uploads", ["Upload-Length: 1001", "Content-Length: 1"], b"y", servers),
+                ("POST", "/uploads", ["Upload-Defer-Length: 1", "Content-Length: 1001"], b"y" * 1001, servers)):
+            answer = here.exchange(request(method, target, TUS, OFFSET_TYPE, *fields) + body)
+            self.assert_tus(answer, 413, "size_limit_exceeded")
+            self.assertIn(whose, answer.body, (method, fields))
+
     def test_patch_of_a_complete_one_is_refused_and_changes_nothing(self):
         link = self.finish(self.here, self.upload, b"x" * 100)
         for offset, body in ((100, b"y"), (0, b"y" * 100), (50, b"y" * 50)):
