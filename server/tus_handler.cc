@@ -54,8 +54,7 @@ std::string location_of(const Services& services, const std::string& id) {
 
 Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
   std::optional<CreatedLink> link;
-  if (upload.is_open() && upload.length() == upload.offset_bytes()) {
-    // A crash came between its last byte and its end.
+  if (upload.lacks_only_its_end()) {
     auto completed = co_await upload.complete(exchange.stop);
     if (!completed) {
       co_await upload.park();

@@ -9,6 +9,7 @@
 #include "server/http_error.h"
 #include "server/upload_answer.h"
 #include "server/upload_checkpoint.h"
+#include "server/upload_view.h"
 #include "server/watched_request.h"
 
 namespace ringdrop::server {
@@ -31,6 +32,29 @@ std::optional<std::string> id_of(std::string_view url, const Config& config) {
   return is_upload_id(url) ? std::optional<std::string>(url) : std::nullopt;
 }
 
+// It has bytes to come, or a request that brings them or ends it: such a part is not cut.
+Task<bool> is_unfinished(const Services& services, const db::Upload& row) {
+  if (row.state != db::UploadState::open) co_return false;
+  const Result<ProgressHub::Ptr> record = co_await record_of(services, row);
+  if (!record) co_return true;
+  const ProgressState state = (*record)->sample().state;
+  const bool rests = state == ProgressState::paused || state == ProgressState::waiting;
+  co_return !rests || row.length != (*record)->durable();
+}
+
+// The part, complete: what a crash has kept from its end has it now.
+Task<UploadResource::Outcome<UploadResource::Ptr>> open_part(const Services& services, const std::string& id,
+                                                             const std::stop_source& cut) {
+  auto opened = co_await UploadResource::open(services, id, cut);
+  if (!opened || !(*opened)->lacks_only_its_end()) co_return std::move(opened);
+  const std::stop_token stop = cut.get_token();
+  const auto completed = co_await (*opened)->complete(stop);
+  co_await (*opened)->park();
+  opened->reset();
+  if (!completed) co_return std::unexpected(completed.error());
+  co_return co_await UploadResource::open(services, id, cut);
+}
+
 std::optional<Rejection> check_part(const UploadResource& part) {
   const db::Upload& row = part.row();
   if (row.concat != "partial") return errors::kNotAPart;
@@ -50,11 +74,10 @@ class Parts {
     std::ranges::sort(order, {}, [&](std::size_t i) -> const std::string& { return ids[i]; });
     parts_.resize(ids.size());
     for (const std::size_t i : order) {
-      std::string id = ids[i];
-      // One that is still coming is not cut.
-      const auto row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
-      if (row && *row && (*row)->state == db::UploadState::open) co_return errors::kUnfinishedPart;
-      auto opened = co_await UploadResource::open(services, std::move(id), cut);
+      const auto row = co_await services.catalogue.find_upload(services.loop, proto::sha256(ids[i]));
+      const bool unfinished = row && *row && co_await is_unfinished(services, **row);
+      if (unfinished) co_return errors::kUnfinishedPart;
+      auto opened = co_await open_part(services, ids[i], cut);
       if (!opened) co_return opened.error();
       parts_[i] = std::move(*opened);
       const std::optional<Rejection> refused = check_part(*parts_[i]);

@@ -31,10 +31,11 @@ struct Concatenated {
   io::EpochMs expires_at_ms = 0;  // when the final upload (not its link) is forgotten
 };
 
-// Takes the parts over from the requests that have them, and makes the link of them: durable. `cut` ends this request
-// when it is superseded at a part. 400: one is no partial upload; 404, 410: it is not known (any more); 409: not
-// complete, or a chosen id is in use; 413: together they are too large; 503: one could not be had in time. Then nothing
-// has changed. Suspends.
+// Takes the parts over from the requests that have them, and makes the link of them: durable. A part that has all its
+// bytes and was kept from its end by a crash is completed first. `cut` ends this request when it is superseded at a
+// part. 400: one is no partial upload, or not what its digest says; 404, 410: it is not known (any more); 409: not
+// complete, or a chosen id is in use; 413: together they are too large; 503: one could not be had in time. Then no link
+// was made, and no part is used. Suspends.
 io::Task<UploadResource::Outcome<Concatenated>> concatenate(const Services& services, Concatenation wanted,
                                                             std::stop_source cut);
 

@@ -65,6 +65,8 @@ class UploadResource {
   const std::string& id() const { return id_; }
   const db::Upload& row() const { return parked_.row; }
   bool is_open() const { return row().state == db::UploadState::open; }
+  // All bytes are there, and it is not complete: a crash came between the last one and its end.
+  bool lacks_only_its_end() const { return is_open() && length() == offset_bytes(); }
   // Durable bytes.
   uint64_t offset_bytes() const { return parked_.offset_bytes; }
   const std::optional<uint64_t>& length() const { return row().length; }
