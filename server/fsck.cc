@@ -72,6 +72,7 @@ class Fsck {
   Result<> check_catalogue();
   Result<> check_files();
   Result<> check_directory(uint32_t number);
+  void report_unreachable(const Rows& rows);
   Result<bool> look_again(BlobId id);
   Result<bool> judge_orphan(const FoundBlob& blob, bool marked);
   void judge_needed(const Rows& rows, BlobId id, const std::optional<FoundBlob>& blob);
@@ -175,6 +176,10 @@ Result<> Fsck::check_directory(uint32_t number) {
   files_ += found->blobs.size();
   report_strangers(fmt::format("blobs/{}/", storage::directory_name(number)), found->strangers);
 
+  if (found->foreign) {
+    report_unreachable(*rows);
+    return {};
+  }
   // What does not fit at first sight; a server may have been at work between the two looks.
   std::set<BlobId> suspects;
   for (const FoundBlob& blob : found->blobs) {
@@ -193,6 +198,15 @@ Result<> Fsck::check_directory(uint32_t number) {
     removed = removed || *looked;
   }
   return removed ? tree_.sync(number) : Result<>{};
+}
+
+// What is behind a symbolic link nobody reads, the server neither; but there the files may be: nothing is dropped.
+void Fsck::report_unreachable(const Rows& rows) {
+  for (const FileRow& row : rows) {
+    if (row.owner == FileRow::garbage) continue;
+    finding(fmt::format("{}, of {}: its directory is none that ringdrop has made; the row is left alone",
+                        storage::path_in_data(BlobId{row.file}), owner_of(row)));
+  }
 }
 
 // In this order: the mark, the rows, the file, the rows. A file in a directory without a mark had its row before the

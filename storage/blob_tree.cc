@@ -101,8 +101,8 @@ Result<bool> BlobTree::is_marked(uint32_t directory) const {
 Result<FoundBlobs> BlobTree::list(uint32_t directory) const {
   FoundBlobs found;
   const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(directory));
-  const bool is_none = !opened && (opened.error().code == Errc::not_found || opened.error().code == Errc::corrupt);
-  if (is_none) return found;
+  found.foreign = !opened && opened.error().code == Errc::corrupt;
+  if (found.foreign || (!opened && opened.error().code == Errc::not_found)) return found;
   if (!opened) return std::unexpected(opened.error());
   const Result<std::vector<std::string>> names = opened->list();
   if (!names) return std::unexpected(names.error());
@@ -122,14 +122,22 @@ Result<FoundBlobs> BlobTree::list(uint32_t directory) const {
 }
 
 Result<std::optional<FoundBlob>> BlobTree::find(BlobId id) const {
-  const Result<io::FileStatus> status = root_.status(path_in_data(id));
+  // Step by step: stat(2) would follow a symbolic link on the way.
+  const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(id.directory()));
+  const bool is_none = !opened && (opened.error().code == Errc::not_found || opened.error().code == Errc::corrupt);
+  if (is_none) return std::nullopt;
+  if (!opened) return std::unexpected(opened.error());
+  const Result<io::FileStatus> status = opened->status(id.file_name());
   if (!status && status.error().code == Errc::not_found) return std::nullopt;
   if (!status) return std::unexpected(status.error());
   return FoundBlob{id, status->size_bytes, status->regular};
 }
 
 Result<> BlobTree::remove(BlobId id) const {
-  Result<> removed = root_.remove_file(path_in_data(id));
+  const Result<io::LocalDirectory> opened = blobs_.open_directory(directory_name(id.directory()));
+  if (!opened && opened.error().code == Errc::not_found) return {};
+  if (!opened) return std::unexpected(opened.error());
+  Result<> removed = opened->remove_file(id.file_name());
   if (!removed && removed.error().code == Errc::not_found) removed = Result<>{};
   return removed;
 }

@@ -32,6 +32,7 @@ struct FoundBlob {
 struct FoundBlobs {
   std::vector<FoundBlob> blobs;  // ascending
   std::vector<std::string> strangers;
+  bool foreign = false;  // what has the directory's name is none: a file, a symbolic link, ...
 };
 
 // What re-reading an extent has shown.
@@ -57,12 +58,12 @@ class BlobTree {
   // The marks in unsettled/.
   io::Result<DirectoryNumbers> marks() const;
   io::Result<bool> is_marked(uint32_t directory) const;
-  // Nothing when the directory does not exist, or is something else.
+  // No blobs when the directory does not exist, or is foreign.
   io::Result<FoundBlobs> list(uint32_t directory) const;
-  // nullopt: there is no such file.
+  // nullopt: there is no such file, or its directory is foreign.
   io::Result<std::optional<FoundBlob>> find(BlobId id) const;
 
-  // Not durable before sync(). No error when it is gone already.
+  // Not durable before sync(). No error when it is gone already. corrupt: its directory is foreign.
   io::Result<> remove(BlobId id) const;
   io::Result<> sync(uint32_t directory) const;
 

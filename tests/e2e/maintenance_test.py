@@ -90,6 +90,27 @@ class Fsck(Maintenance):
         self.assertIn(": 4 findings", done.stdout)
         self.assertEqual(self.everything(server), before)
 
+    def test_a_directory_that_is_a_symbolic_link_is_named_and_not_followed(self):
+        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000)
+        file = self.file_of(server, links[0])[0]
+        (file.parent / "fff").write_bytes(b"nobody's, but who knows")
+        moved = file.parent.rename(self.directory / "elsewhere")
+        file.parent.symlink_to(moved)
+        before = self.everything(server), sorted(moved.iterdir())
+        for arguments in ([], ["--repair", "--drop-broken"]):
+            done = self.fsck(server, *arguments, code=1)
+            self.assert_line(done, file.parent.relative_to(server.data), "ringdrop has not made it; left alone")
+            for link in links:
+                path = self.file_of(server, link)[0].relative_to(server.data)
+                self.assert_line(done, path, token_of(link)[:6], "its directory is none", "left alone")
+            self.assertIn(": 3 findings", done.stdout)
+            self.assertEqual((self.everything(server), sorted(moved.iterdir())), before)
+        file.parent.unlink()
+        moved.rename(file.parent)
+        self.fsck(server, "--repair", code=1)
+        server.start()
+        self.assertEqual([server.get(link).body for link in links], [b"a" * 5000, b"b" * 5000])
+
     def test_a_directory_that_cannot_be_looked_at_is_no_strangers(self):
         server, _ = self.stopped_with(b"a" * 5000)
         for error in ("EMFILE", "EIO"):

@@ -84,6 +84,24 @@ TEST_CASE("directories, marks, blobs and strangers are told apart") {
   CHECK_FALSE(tree.find(BlobId::make(0x2b, 0))->has_value());
 }
 
+TEST_CASE("a symbolic link in a directory's place leads nowhere") {
+  const Tree made;
+  std::filesystem::create_directory(made.path() / "elsewhere");
+  made.write("elsewhere/001", "1");
+  std::filesystem::create_directory_symlink("../elsewhere", made.path() / "blobs/0000002b");
+  const BlobTree tree = made.open();
+  const BlobId id = BlobId::make(0x2b, 1);
+  CHECK(tree.directories()->strangers == std::vector<std::string>{"0000002b"});
+  CHECK(tree.list(0x2b)->foreign);
+  CHECK(tree.list(0x2b)->blobs.empty());
+  CHECK_FALSE(tree.list(0x2a)->foreign);
+  CHECK_FALSE(tree.list(0x2c)->foreign);
+  CHECK_FALSE(tree.find(id)->has_value());
+  CHECK(tree.remove(id).error().code == io::Errc::corrupt);
+  CHECK_FALSE(tree.scan(extent_of(id, "1"), go_on).has_value());
+  CHECK(std::filesystem::exists(made.path() / "elsewhere/001"));
+}
+
 TEST_CASE("a removed blob is not found, and may be removed again") {
   const Tree made;
   made.write("blobs/0000002a/001", "1");
