@@ -67,7 +67,11 @@ Task<Result<>> answer_head(const Exchange& exchange, UploadResource& upload) {
   proto::ResponseHead head;
   head.fields = tus_standing_fields(exchange, upload.standing(std::move(link)));
   co_await upload.park();
-  co_return co_await exchange.response.send(head, {});
+  // A GET would have content: "MUST NOT send Content-Length [...] unless its field value equals" its (RFC 9110 8.6).
+  std::optional<uint64_t> length;
+  if (!exchange.response.is_head()) length = 0;  // X-HTTP-Method-Override
+  exchange.response.start(head, length);
+  co_return co_await exchange.response.finish();
 }
 
 Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, UploadResource& upload) {

@@ -57,7 +57,7 @@ std::string ResponseWriter::final_head(uint16_t status, std::string_view field_l
   text += proto::format_fields(added_);
   proto::append_field(text, "Date", proto::format_http_date(loop_.epoch_ms() / 1000));
   if (length && has_body(status)) proto::append_field(text, "Content-Length", std::to_string(*length));
-  if (chunked_ && has_body(status)) proto::append_field(text, "Transfer-Encoding", "chunked");
+  if (chunked_ && wants_body_) proto::append_field(text, "Transfer-Encoding", "chunked");
   if (!keep_alive_) proto::append_field(text, "Connection", "close");
   if (keep_alive_ && http_1_0_) proto::append_field(text, "Connection", "keep-alive");
   text += "\r\n";

@@ -53,7 +53,8 @@ class ResponseWriter {
   // The whole final answer.
   io::Task<io::Result<>> send(const proto::ResponseHead& head, std::string_view body);
 
-  // A streamed final answer of `length` bytes, or of unknown length. Sends nothing yet.
+  // A streamed final answer of `length` bytes, or of unknown length. Sends nothing yet. The one to a HEAD says nothing
+  // of a length that is unknown (RFC 9110 8.6, RFC 9112 6.1).
   void start(const proto::ResponseHead& head, std::optional<uint64_t> length);
   // The same with fields that proto::format_fields() has made lines of before, for an answer that is given often.
   void start(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
