@@ -95,9 +95,13 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   standing.concat = std::move((*row)->concat);
   if (complete) standing.link = co_await find_link_of(services, progress.token, id);
 
-  // The fields are those of a HEAD in the same protocol (RFC 9110 9.3.2).
+  // The fields are those of a HEAD in the same protocol (RFC 9110 9.3.2), which is a 410 for one that has ended and for
+  // a part that was used: no offset is told of it.
   proto::ResponseHead head;
-  if (exchange.request.fields.count("Tus-Resumable") > 0) {
+  const bool gone = (has_ended(progress.state) && !complete) || (*row)->state == db::UploadState::used;
+  if (gone) {
+    head.fields.add("Cache-Control", "no-store");
+  } else if (exchange.request.fields.count("Tus-Resumable") > 0) {
     head.fields = tus_standing_fields(exchange, standing);
   } else {
     head.fields = resumable_standing_fields(services, exchange, standing);

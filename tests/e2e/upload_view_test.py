@@ -69,6 +69,19 @@ class UploadView(EndToEnd):
                 for name in of_head.keys() - passing:
                     self.assertEqual(of_seen[name], of_head[name], name)
 
+    def test_of_one_that_is_gone_no_offset_is_told(self):
+        cancelled = self.create("Upload-Length: 10")
+        self.here.exchange(request("PATCH", cancelled, TUS, PIECE, "Upload-Offset: 0", body=b"0123"))
+        self.here.exchange(request("DELETE", cancelled, TUS))
+        used = self.create("Upload-Length: 0", "Upload-Concat: partial")
+        self.create(f"Upload-Concat: final;{used}")
+        for upload, state in ((cancelled, "cancelled"), (used, "complete")):
+            for protocol in ([TUS], []):
+                self.assertEqual(self.here.exchange(request("HEAD", upload, *protocol), to_head=True).status, 410)
+                seen, answer = self.view(upload, *protocol)
+                self.assertEqual(seen["state"], state)
+                self.assertEqual([name for name, _ in answer.fields if name.startswith("Upload-")], [])
+
     def test_a_look_does_not_take_the_upload_from_the_request_that_has_it(self):
         body = random_bytes(8 * MIB, "view")
         upload = self.create(f"Upload-Length: {len(body)}")
