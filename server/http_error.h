@@ -49,11 +49,18 @@ inline constexpr Rejection kWatchIdInUse{409, "watch_id_in_use", "an upload is w
 inline constexpr Rejection kBadWatchId{400, "bad_watch_id", "Watch-Id is not 22 to 64 of [0-9A-Za-z_-]"};
 inline constexpr Rejection kUploadGone{410, "upload_ended", "this upload was cancelled, has failed or has expired"};
 inline constexpr Rejection kOffsetMismatch{409, "offset_mismatch", "Upload-Offset is not where this upload stands"};
+inline constexpr Rejection kCompleted{409, "upload_complete", "this upload is complete: nothing can be appended to it"};
 inline constexpr Rejection kBadUploadId{400, "bad_upload_id", "Upload-Id is not 22 to 64 of [0-9A-Za-z_-]"};
 inline constexpr Rejection kFormUploadId{400, "bad_upload_id", "a form cannot be resumed: upload the file itself"};
 inline constexpr Rejection kBadUploadOffset{400, "bad_upload_offset", "Upload-Offset is not a number of bytes"};
-inline constexpr Rejection kBadUploadLength{
-    400, "bad_upload_length", "one of Upload-Length and Upload-Defer-Length: 1 is needed, and it cannot change"};
+inline constexpr Rejection kBadUploadLength{400, "bad_upload_length",
+                                            "Upload-Length is not a number of bytes below 2^63"};
+inline constexpr Rejection kNoUploadLength{400, "bad_upload_length",
+                                           "one of Upload-Length and Upload-Defer-Length: 1 is needed"};
+inline constexpr Rejection kOtherUploadLength{400, "bad_upload_length",
+                                              "Upload-Length is another than before, or less than what has come"};
+inline constexpr Rejection kFinalLength{400, "bad_upload_length",
+                                        "a concatenation is as long as its parts: it has no Upload-Length"};
 inline constexpr Rejection kNotAPart{400, "bad_upload_concat",
                                      "Upload-Concat names something that is no partial upload of this server"};
 inline constexpr Rejection kUnfinishedPart{409, "unfinished_part", "a part that Upload-Concat names is not complete"};

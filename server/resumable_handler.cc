@@ -115,13 +115,15 @@ Task<Result<>> answer_mismatch(const Services& services, const Exchange& exchang
   const uint64_t expected = upload.offset_bytes();
   const proto::Fields fields = state_fields(services, expected, !upload.is_open(), upload.expires_at_ms());
   proto::Problem problem;
+  Rejection why = errors::kCompleted;
   problem.type = kCompletedUpload;
   if (expected != provided) {
+    why = errors::kOffsetMismatch;
     problem.type = kMismatchingOffset;
     problem.numbers.emplace_back("expected-offset", expected);
     problem.numbers.emplace_back("provided-offset", provided);
   }
-  co_return co_await send_problem(errors::kOffsetMismatch, exchange, fields, std::move(problem));
+  co_return co_await send_problem(why, exchange, fields, std::move(problem));
 }
 
 Task<Result<>> answer_head(const Services& services, const Exchange& exchange, UploadResource& upload) {

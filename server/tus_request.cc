@@ -20,9 +20,9 @@ using proto::Rejection;
 std::expected<std::optional<uint64_t>, Rejection> read_length(const proto::RequestHead& request, const Config& config) {
   const bool told = request.fields.count("Upload-Length") > 0;
   const bool deferred = request.fields.count("Upload-Defer-Length") > 0;
-  if (told == deferred) return std::unexpected(errors::kBadUploadLength);
+  if (told == deferred) return std::unexpected(errors::kNoUploadLength);
   if (deferred) {
-    if (request.fields.joined("Upload-Defer-Length") != "1") return std::unexpected(errors::kBadUploadLength);
+    if (request.fields.joined("Upload-Defer-Length") != "1") return std::unexpected(errors::kNoUploadLength);
     return std::optional<uint64_t>{};
   }
   const std::optional<uint64_t> bytes = proto::parse_tus_number(request.fields.joined("Upload-Length"));
@@ -60,7 +60,7 @@ std::expected<Described, Rejection> read_description(const Services& services, c
 // "The Client MUST NOT include the Upload-Length header in the final upload creation."
 std::expected<TusCreation, Rejection> make_final(const proto::RequestHead& request, Described described,
                                                  proto::TusConcat concat) {
-  if (request.fields.count("Upload-Length") > 0) return std::unexpected(errors::kBadUploadLength);
+  if (request.fields.count("Upload-Length") > 0) return std::unexpected(errors::kFinalLength);
   if (has_tus_content(request)) return std::unexpected(errors::kFinalUpload);
   if (!described.digests.expected.empty()) return std::unexpected(errors::kFinalDigest);
   Concatenation final;
@@ -132,11 +132,13 @@ std::optional<Rejection> check_tus_patch(const Exchange& exchange, const Config&
   if (upload.row().concat.starts_with("final")) return errors::kFinalUpload;
   const auto offset = proto::parse_tus_number(fields.joined("Upload-Offset"));
   if (!offset) return errors::kBadUploadOffset;
-  if (*offset != upload.offset_bytes() || !upload.is_open()) return errors::kOffsetMismatch;
+  if (*offset != upload.offset_bytes()) return errors::kOffsetMismatch;
+  if (!upload.is_open()) return errors::kCompleted;
   if (fields.count("Upload-Length") > 0) {
     const auto length = proto::parse_tus_number(fields.joined("Upload-Length"));
-    const bool contradicts = length && upload.length() && *upload.length() != *length;
-    if (!length || contradicts || *length < upload.offset_bytes()) return errors::kBadUploadLength;
+    if (!length) return errors::kBadUploadLength;
+    const bool contradicts = upload.length() && *upload.length() != *length;
+    if (contradicts || *length < upload.offset_bytes()) return errors::kOtherUploadLength;
     if (*length > config.max_upload_bytes) return errors::kSizeLimit;
     new_length = length;
   }

@@ -90,8 +90,9 @@ class Draft(EndToEnd):
         location = self.create(body=b"0123").get("Location")
         self.assertEqual(self.append(location, 4, b"", "?1").status, 201)
         answer = self.append(location, 4, b"more", "?0", "Accept: application/problem+json")
-        self.assertEqual((answer.status, answer.get("Upload-Complete"), json.loads(answer.body)["type"]),
-                         (409, "?1", PROBLEMS + "completed-upload"), answer)
+        problem = json.loads(answer.body)
+        self.assertEqual((answer.status, answer.get("Upload-Complete"), problem["type"], problem["code"]),
+                         (409, "?1", PROBLEMS + "completed-upload", "upload_complete"), answer)
 
     def test_content_that_runs_past_the_known_length_makes_the_upload_invalid(self):
         streamed = ["Transfer-Encoding: chunked"], chunked(b"01234567", b"89ab")

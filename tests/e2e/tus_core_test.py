@@ -128,6 +128,8 @@ class CoreProtocol(TusCase):
         link = self.finish(self.here, self.upload, b"x" * 100)
         for offset, body in ((100, b"y"), (0, b"y" * 100), (50, b"y" * 50)):
             self.assertIn(self.patch(self.here, self.upload, offset, body).status, (403, 409, 413))
+        for offset, code in ((100, "upload_complete"), (50, "offset_mismatch")):
+            self.assert_tus(self.patch(self.here, self.upload, offset, b"y"), 409, code)
         self.assert_arrived(self.here, link, b"x" * 100)
         self.assertEqual(self.offset(self.here, self.upload), 100)
 

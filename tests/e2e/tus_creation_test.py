@@ -3,7 +3,7 @@
 
 from harness import KIB, MIB, chunked, main, random_bytes, request
 from http_tools import all_of
-from tus_tools import OFFSET_TYPE, TUS, TusCase, base64_of, checksum, metadata, path_in
+from tus_tools import NOBODY, OFFSET_TYPE, TUS, TusCase, base64_of, checksum, metadata, path_in
 
 
 class Creation(TusCase):
@@ -58,6 +58,17 @@ class Creation(TusCase):
             with self.subTest(fields=fields):
                 self.assert_tus(self.ask(self.here, "POST", "/uploads", *fields), 400)
         self.assertEqual(self.here.stored_files(), [])
+
+    def test_a_bad_length_is_told_why(self):
+        for fields, why in ((["Upload-Length: five"], b"is not a number of bytes"), ([], b"is needed"),
+                            (["Upload-Length: 5", "Upload-Defer-Length: 1"], b"is needed"),
+                            (["Upload-Length: 5", f"Upload-Concat: final;{NOBODY}"], b"as long as its parts")):
+            answer = self.ask(self.here, "POST", "/uploads", *fields)
+            self.assertIn(why, self.assert_tus(answer, 400, "bad_upload_length").body)
+        upload = self.create(self.here, 5)
+        for length, why in (("x", b"is not a number of bytes"), ("6", b"is another than before")):
+            answer = self.patch(self.here, upload, 0, b"1", f"Upload-Length: {length}")
+            self.assertIn(why, self.assert_tus(answer, 400, "bad_upload_length").body)
 
     def test_metadata_that_is_no_list_of_unique_keys_and_base64_is_400(self):
         for value in ("filename %", "filename ====", "filename eA", "filename e A==", "a eA==,a eA==", "a eA==,,b eA==",
