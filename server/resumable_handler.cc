@@ -203,7 +203,7 @@ proto::Fields resumable_standing_fields(const Services& services, const Exchange
   if (upload.length) fields.add("Upload-Length", std::to_string(*upload.length));
   if (upload.link) {
     fields.add("Upload-Link", link_url(exchange.base_url, upload.link->link));
-    fields.add("X-Url-Delete", delete_url(exchange.base_url, *upload.link));
+    add_link_fields(exchange.base_url, *upload.link, fields);
   }
   return fields;
 }

@@ -21,7 +21,7 @@ io::Task<io::Result<>> handle_resumable_upload(const Services& services, const E
                                                std::string_view id);
 
 // What HEAD tells of an upload: Upload-Offset, Upload-Complete, Upload-Limit (with what is left of its time),
-// Upload-Length, and of a complete one Upload-Link and X-Url-Delete; not to be stored.
+// Upload-Length, and of a complete one Upload-Link and add_link_fields(); not to be stored.
 proto::Fields resumable_standing_fields(const Services& services, const Exchange& exchange,
                                         const UploadStanding& upload);
 

@@ -19,7 +19,7 @@ io::Task<io::Result<>> handle_tus_upload(const Services& services, const Exchang
                                          std::string_view id);
 
 // What HEAD tells of an upload: Upload-Offset, Upload-Expires, Upload-Length or Upload-Defer-Length, Upload-Metadata
-// and Upload-Concat as sent, and of a complete one Upload-Link and X-Url-Delete; not to be stored.
+// and Upload-Concat as sent, and of a complete one Upload-Link and add_link_fields(); not to be stored.
 proto::Fields tus_standing_fields(const Exchange& exchange, const UploadStanding& upload);
 
 // What OPTIONS tells of it.

@@ -35,16 +35,10 @@ std::string as_text(const std::string& base_url, const std::vector<CreatedLink>&
   return text;
 }
 
-// One of each a file, in order: what transfer.sh and 0x0.st clients look for.
+// One of each a file, in order.
 proto::Fields fields_of_each(const std::string& base_url, const std::vector<CreatedLink>& all) {
   proto::Fields fields;
-  for (const CreatedLink& one : all) {
-    fields.add("X-Url-Delete", delete_url(base_url, one));
-    fields.add("X-Token", one.delete_token);
-    if (one.link.expires_at_ms) fields.add("X-Expires", std::to_string(*one.link.expires_at_ms));
-    const std::vector<proto::Digest> digests = digests_of(one.link);
-    if (!digests.empty()) fields.add("Repr-Digest", proto::format_digest_field(digests));
-  }
+  for (const CreatedLink& one : all) add_link_fields(base_url, one, fields);
   return fields;
 }
 
@@ -68,6 +62,14 @@ std::string link_url(const std::string& base_url, const db::Link& link) {
 std::string delete_url(const std::string& base_url, const CreatedLink& created) {
   const std::string name = created.link.name.empty() ? "-" : proto::percent_encode(created.link.name);
   return fmt::format("{}/{}/{}/{}", base_url, created.link.token, name, created.delete_token);
+}
+
+void add_link_fields(const std::string& base_url, const CreatedLink& created, proto::Fields& fields) {
+  fields.add("X-Url-Delete", delete_url(base_url, created));
+  fields.add("X-Token", created.delete_token);
+  if (created.link.expires_at_ms) fields.add("X-Expires", std::to_string(*created.link.expires_at_ms));
+  const std::vector<proto::Digest> digests = digests_of(created.link);
+  if (!digests.empty()) fields.add("Repr-Digest", proto::format_digest_field(digests));
 }
 
 std::string path_prefix(const Config& config) {

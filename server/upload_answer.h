@@ -18,6 +18,10 @@ std::string link_url(const std::string& base_url, const std::string& token, cons
 // {base}/{token}/{name or "-"}/{delete token}, as transfer.sh has it.
 std::string delete_url(const std::string& base_url, const CreatedLink& created);
 
+// What an uploader is told of a link beside its URL, by the names that transfer.sh and 0x0.st clients look for:
+// X-Url-Delete, X-Token, X-Expires (epoch ms) when it ends, Repr-Digest when one is known (RFC 9530).
+void add_link_fields(const std::string& base_url, const CreatedLink& created, proto::Fields& fields);
+
 // The path of public_url, which all our Locations carry: "" or "/drop".
 std::string path_prefix(const Config& config);
 

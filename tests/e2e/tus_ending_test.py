@@ -218,6 +218,20 @@ class Links(TusCase):
         link = self.finish(self.here, upload, self.body)
         self.assertEqual(self.here.get(link).get("Repr-Digest"), repr_digest(self.body))
 
+    def test_the_end_tells_digest_and_expiry_that_were_asked_for_and_so_does_head(self):
+        here = self.server("--max-expiry", "1h")
+        wishes = ["Want-Repr-Digest: sha-256=1", "Expires-In: 7d"]
+        plain = here.exchange(request("PUT", "/f", *wishes, body=self.body))
+        upload = self.create(here, len(self.body), *wishes)
+        done = self.assert_tus(self.patch(here, upload, 0, self.body), 204)
+        at_once = self.ask(here, "POST", "/uploads", OFFSET_TYPE, f"Upload-Length: {len(self.body)}", *wishes,
+                           body=self.body)
+        neutral = here.exchange(request("HEAD", upload), to_head=True)
+        for answer in (plain, done, at_once, neutral, self.ask(here, "HEAD", upload), self.ask(here, "GET", upload)):
+            self.assertEqual(answer.get("Repr-Digest"), repr_digest(self.body), answer)
+            self.assertAlmostEqual(int(answer.get("X-Expires")) / 1000 - time.time(), 3600, delta=60)
+            self.assertTrue(path_in(answer.get("X-Url-Delete")).endswith("/" + answer.get("X-Token")), answer)
+
     def test_a_wrong_digest_at_creation_is_400_in_the_end_and_nothing_stays(self):
         for restart in (lambda: None, lambda: (self.here.kill9(), self.here.start())):
             upload = self.create(self.here, len(self.body), f"Repr-Digest: {repr_digest(b'other')}")
