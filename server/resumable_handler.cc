@@ -23,7 +23,6 @@ using io::Task;
 using proto::Rejection;
 using proto::ResumableFields;
 
-constexpr std::string_view kAcceptPatch = "application/partial-upload, application/offset+octet-stream";
 // The problem types of the draft.
 constexpr std::string_view kMismatchingOffset =
     "https://iana.org/assignments/http-problem-types#mismatching-upload-offset";

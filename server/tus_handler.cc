@@ -31,6 +31,7 @@ constexpr std::string_view kChecksums = "sha1,sha256,md5";
 Task<Result<>> refuse(const Exchange& exchange, const Rejection& why) {
   proto::Fields fields;
   if (why.status == 401) fields.add("WWW-Authenticate", "Basic realm=\"ringdrop\", Bearer");
+  if (why.status == 415) fields.add("Accept-Patch", kAcceptPatch);
   if (why.status == 412) fields.add("Tus-Version", proto::kTusVersion);
   co_return co_await send_rejection(why, exchange, fields);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <stop_token>
+#include <string_view>
 
 #include "io/task.h"
 #include "server/exchange.h"
@@ -12,6 +13,9 @@
 #include "server/upload_resource.h"
 
 namespace ringdrop::server {
+
+// What the types of an append are, in either protocol: Accept-Patch (RFC 5789 2.2, 3.1).
+inline constexpr std::string_view kAcceptPatch = "application/partial-upload, application/offset+octet-stream";
 
 // Where the upload ends.
 enum class UploadEnd : uint8_t {

@@ -61,7 +61,8 @@ class CoreProtocol(TusCase):
                        ["Content-Type: application/offset+octet-streamX"], ["Content-Type: "]):
             with self.subTest(fields=fields):
                 data = request("PATCH", self.upload, TUS, "Upload-Offset: 0", *fields, body=b"x" * 10)
-                self.assert_tus(self.here.exchange(data), 415)
+                answer = self.assert_tus(self.here.exchange(data), 415)
+                self.assertIn("application/offset+octet-stream", answer.get("Accept-Patch"))
                 self.assert_unchanged()
 
     def test_patch_at_another_offset_is_409_and_changes_nothing(self):
