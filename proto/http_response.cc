@@ -114,6 +114,8 @@ std::string_view reason_phrase(uint16_t status) {
       return "Request Header Fields Too Large";
     case 451:
       return "Unavailable For Legal Reasons";
+    case 460:
+      return "Checksum Mismatch";  // tus 1.0.0, checksum
     case 500:
       return "Internal Server Error";
     case 501:

@@ -47,7 +47,9 @@ TEST_CASE("a response head is the status line, the fields in order and an empty 
 TEST_CASE("a status without a registered phrase keeps the space before it") {
   ResponseHead head;
   head.status = 460;
-  CHECK(format_response_head(head) == "HTTP/1.1 460 \r\n\r\n");
+  CHECK(format_response_head(head) == "HTTP/1.1 460 Checksum Mismatch\r\n\r\n");
+  head.status = 461;
+  CHECK(format_response_head(head) == "HTTP/1.1 461 \r\n\r\n");
 }
 
 TEST_CASE("the phrases are those of the registry") {
