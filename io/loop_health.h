@@ -66,12 +66,12 @@ class LoopHealth {
   // What was wrong with the turn that has just ended, in words for the log. `used`: as for note_cpu_time().
   std::string complaint(std::chrono::nanoseconds used);
 
-  // A request has begun.
+  // A short request has begun.
   void note_request(TimePoint now) {
     count_until(now);
     ++requests_;
   }
-  // Whether requests come often: then what moves much at a time makes many wait. The loop's thread.
+  // Whether short requests come often: then what moves much at a time makes many wait. The loop's thread.
   bool is_asked_often(TimePoint now) {
     count_until(now);
     return requests_ + requests_before_ >= kOften;

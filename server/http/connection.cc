@@ -28,6 +28,12 @@ std::string_view shortened(std::string_view target) {
   return target.substr(0, 7);
 }
 
+// Whose answer is waited for. An upload in many pieces waits for its own bytes.
+bool brings_little(const proto::RequestHead& head) {
+  if (head.framing == proto::BodyFraming::chunked) return false;
+  return head.framing == proto::BodyFraming::none || head.content_length <= io::kSmallBufferBytes;
+}
+
 class Connection {
  public:
   Connection(const LoopParts& parts, io::Socket socket, const io::Address& peer, ConnectionStops stops)
@@ -132,7 +138,7 @@ Task<Connection::Next> Connection::serve_request() {
   if (!*got) co_return Next::close;
 
   const proto::RequestHead& head = parser_.head();
-  loop_.health().note_request(loop_.now());
+  if (brings_little(head)) loop_.health().note_request(loop_.now());
   response_.begin(head);
   BodyReader body(inbound_, parser_, response_, limits_, stops_.cut);
   response_.watch(body);
