@@ -17,6 +17,8 @@ namespace {
 
 constexpr Nanoseconds kSecond = 1'000'000'000;
 constexpr Nanoseconds kPaceInterval = kSecond / 2;
+// Short, so that the server has few of a paced reader's bytes to send at a time.
+constexpr Nanoseconds kReadInterval = kSecond / 200;
 constexpr std::size_t kDiscardAtOnce = std::size_t{1} << 30;
 
 [[noreturn]] void give_up(const char* what) {
@@ -73,10 +75,11 @@ Connection::State Connection::go_on(bool is_readable, Nanoseconds now) {
     if (is_readable) close();  // the server has, or it says something that nobody asked for
     return State::idle;
   }
+  if (reads_at_pace() && now >= wake_at_) is_readable = true;
   // When no more is taken, there may be an answer that says why.
   if (sent_ < message_bytes() && send_some(now) == Step::failed) is_readable = true;
   if (!is_readable) return State::busy;
-  switch (receive_some()) {
+  switch (receive_some(now)) {
     case Step::waits:
       return State::busy;
     case Step::failed:
@@ -140,13 +143,21 @@ Connection::Step Connection::send_some(Nanoseconds now) {
   return Step::done;
 }
 
-Connection::Step Connection::receive_some() {
+Connection::Step Connection::receive_some(Nanoseconds now) {
   while (!reader_.is_complete()) {
     ssize_t got = 0;
     if (reader_.has_head()) {
+      uint64_t most = std::min<uint64_t>(reader_.missing(), kDiscardAtOnce);
+      if (reads_at_pace()) {
+        const uint64_t allowed = (now - started_ + kReadInterval) * pace_ / kSecond;
+        most = std::min(most, allowed - std::min(allowed, response().body_bytes));
+        if (most == 0) {
+          wake_at_ = now + kReadInterval;
+          return Step::waits;
+        }
+      }
       // MSG_TRUNC on a TCP socket: the bytes are taken and copied nowhere (tcp(7)).
-      got = recv(fd_, nullptr, static_cast<std::size_t>(std::min<uint64_t>(reader_.missing(), kDiscardAtOnce)),
-                 MSG_TRUNC);
+      got = recv(fd_, nullptr, static_cast<std::size_t>(most), MSG_TRUNC);
       if (got > 0) reader_.discarded(static_cast<uint64_t>(got));
     } else {
       got = recv(fd_, reader_.room().data(), reader_.room().size(), 0);

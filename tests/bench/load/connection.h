@@ -20,7 +20,7 @@ class Connection {
  public:
   enum class State { idle, busy, answered, failed };
 
-  // `pace`: bytes a second that it sends at most; 0: as fast as they are taken.
+  // `pace`: bytes a second that it sends at most, or receives when its requests have no body; 0: as fast as it goes.
   Connection(const sockaddr_in& address, std::unique_ptr<Script> script, uint64_t pace);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -37,7 +37,7 @@ class Connection {
   // event, and at wake_at(). `answered`: with 2xx.
   State go_on(bool is_readable, Nanoseconds now);
 
-  // When a paced connection may send again; 0: nothing to wait for.
+  // When a paced connection may go on; 0: nothing to wait for.
   Nanoseconds wake_at() const { return wake_at_; }
 
   // Of the request that is under way, or was last.
@@ -53,7 +53,8 @@ class Connection {
  private:
   enum class Step { done, waits, failed };
   Step send_some(Nanoseconds now);
-  Step receive_some();
+  Step receive_some(Nanoseconds now);
+  bool reads_at_pace() const { return pace_ > 0 && message_.block_bytes == 0; }
   uint64_t message_bytes() const { return message_.head.size() + message_.block_bytes + message_.tail.size(); }
   State failed();
   void close();

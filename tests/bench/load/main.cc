@@ -153,6 +153,7 @@ int main(int argc, char** argv) {
   CLI::App* download = app.add_subcommand("download", "GET of files, in turn");
   add_load(*download, options);
   download->add_option("--targets", options.targets_file, "file with a path a line")->required();
+  download->add_option("--pace", options.pace, "bytes a second of each connection")->transform(CLI::AsSizeValue(false));
 
   CLI::App* append = app.add_subcommand("append", "one upload by so many PATCHes (tus), one after the other");
   add_common(*append, options);
