@@ -54,7 +54,7 @@ int open_flags(OpenMode mode) {
 constexpr uint64_t kPageWindowBytes = 64 * kMiB;
 // A small file that is sent a thousand times a second is not looked at each time: what was read just now is the last
 // that the kernel gives up.
-constexpr std::chrono::milliseconds kPagesStay{50};
+constexpr std::chrono::milliseconds kPagesStay{20};
 
 }  // namespace
 

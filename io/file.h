@@ -84,8 +84,8 @@ class File {
 
   // For in_memory(): the file has `length` bytes and was opened as the process's own.
   void look_at_pages(uint64_t length) { pages_.begin(loop_.ring(), length); }
-  // Whether these bytes can be sent by Socket::send_file_now() without a wait for the disk, now or a moment ago.
-  // Immediate; false too when it cannot be told.
+  // Whether these bytes can be sent by Socket::send_file_now() without a wait for the disk: now, or when they were
+  // asked for up to 20 ms ago. Immediate; false too when it cannot be told.
   bool in_memory(uint64_t offset, std::size_t bytes) { return pages_.in_memory(fd_.get(), offset, bytes, loop_.now()); }
 
  private:

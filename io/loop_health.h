@@ -66,7 +66,7 @@ class LoopHealth {
   // What was wrong with the turn that has just ended, in words for the log. `used`: as for note_cpu_time().
   std::string complaint(std::chrono::nanoseconds used);
 
-  // A short request has begun.
+  // A short request has had its answer.
   void note_request(TimePoint now) {
     count_until(now);
     ++requests_;

@@ -9,13 +9,11 @@
 namespace ringdrop::server {
 namespace {
 
-// What is received at a time on a loop that is asked often: two megabytes of each of several uploads are milliseconds
+// What is received at a time: on a loop that is asked often two megabytes of each of several uploads are milliseconds
 // for everybody else. On any other loop the whole buffer, which costs the least.
-constexpr std::size_t kPieceAmongOthers = 256 * kKiB;
-
 std::size_t piece_bytes(const Services& services, const io::Buffer& buffer) {
   const bool among_others = services.loop.health().is_asked_often(services.loop.now());
-  return among_others ? std::min(buffer.size(), kPieceAmongOthers) : buffer.size();
+  return among_others ? std::min(buffer.size(), http::kShortBodyBytes) : buffer.size();
 }
 
 }  // namespace

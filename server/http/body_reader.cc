@@ -51,6 +51,7 @@ io::Task<io::Result<>> BodyReader::send_continue() {
 }
 
 io::Task<io::Result<>> BodyReader::wait() {
+  if (rejection_) co_return io::Result<>{};
   io::Result<> asked = co_await send_continue();
   if (!asked || complete() || !inbound_.unused().empty()) co_return asked;
   io::EventLoop& loop = inbound_.loop();
@@ -61,6 +62,7 @@ io::Task<io::Result<>> BodyReader::wait() {
 }
 
 io::Task<io::Result<std::size_t>> BodyReader::read(MutableBytes into, io::Milliseconds patience) {
+  if (rejection_) co_return io::fail(io::Errc::refused, "receive");
   const io::Result<> asked = co_await send_continue();
   if (!asked) co_return std::unexpected(asked.error());
   // Some of it had to be given up, while the peer did not read an interim response: the rest is not the content.
@@ -120,8 +122,8 @@ io::Task<io::Result<Bytes>> BodyReader::next_arrived(io::TimePoint patient_until
 
 // The same, received into the caller's memory. What may come behind the body is no more than the connection can keep.
 io::Task<io::Result<Bytes>> BodyReader::receive_into(MutableBytes room, io::TimePoint patient_until) {
-  const uint64_t most = parser_.chunk_bytes_left() + kMostPutBackBytes;
-  const MutableBytes now = room.first(std::min<uint64_t>(room.size(), most));
+  const std::size_t sure = std::min<uint64_t>(room.size(), parser_.chunk_bytes_left());
+  const MutableBytes now = room.first(std::min(room.size(), sure + kMostPutBackBytes));
   io::EventLoop& loop = inbound_.loop();
   const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop.now()));
   const io::Result<std::size_t> received = co_await inbound_.socket().receive_some(now, deadline, stop_);
@@ -150,9 +152,9 @@ io::Task<io::Result<std::size_t>> BodyReader::read_chunked(MutableBytes into, io
     }
     const auto decoded = parser_.decode_chunked(*arrived, room);
     if (!decoded) {
-      // What came before it is content all the same: the next call meets the error again.
-      if (produced > 0) break;
+      // What came before it is content all the same: the next call tells of the error.
       rejection_ = decoded.error();
+      if (produced > 0) break;
       co_return io::fail(io::Errc::refused, "receive");
     }
     produced += decoded->produced;

@@ -24,11 +24,12 @@ class BodyReader {
              const std::stop_token& stop);
 
   // Waits until read() has something to do, holding no buffer. closed: the peer ended before the body did; timed_out:
-  // the stall rule; cancelled; refused: the chunked framing is broken (see rejection()).
+  // the stall rule; cancelled.
   io::Task<io::Result<>> wait();
 
   // Content into `into`: all of it, or less when the body has ended or nothing came for `patience`; 0 before the end
-  // means "nothing yet": wait(). Errors as wait(); exhausted: the pool had no buffer for too long.
+  // means "nothing yet": wait(). Errors as wait(); refused: the chunked framing is broken (see rejection()); exhausted:
+  // the pool had no buffer for too long.
   io::Task<io::Result<std::size_t>> read(MutableBytes into, io::Milliseconds patience);
 
   // Every byte of the content (and the chunked framing behind it) was read.
@@ -43,7 +44,7 @@ class BodyReader {
   // Whether what is left of the body may be read for the connection's sake: not when it is much, or when the client
   // still waits for its 100 and may never send it. A chunked one is worth the try.
   bool can_be_skipped() const;
-  // Why the framing was refused, when an error was `refused`.
+  // Why the framing was refused, when a read() was, or the next one will be.
   const std::optional<proto::Rejection>& rejection() const { return rejection_; }
 
  private:

@@ -28,12 +28,6 @@ std::string_view shortened(std::string_view target) {
   return target.substr(0, 7);
 }
 
-// Whose answer is waited for. An upload in many pieces waits for its own bytes.
-bool brings_little(const proto::RequestHead& head) {
-  if (head.framing == proto::BodyFraming::chunked) return false;
-  return head.framing == proto::BodyFraming::none || head.content_length <= io::kSmallBufferBytes;
-}
-
 class Connection {
  public:
   Connection(const LoopParts& parts, io::Socket socket, const io::Address& peer, ConnectionStops stops)
@@ -138,11 +132,12 @@ Task<Connection::Next> Connection::serve_request() {
   if (!*got) co_return Next::close;
 
   const proto::RequestHead& head = parser_.head();
-  if (brings_little(head)) loop_.health().note_request(loop_.now());
   response_.begin(head);
   BodyReader body(inbound_, parser_, response_, limits_, stops_.cut);
   response_.watch(body);
   const Result<> handled = co_await handler_.handle(head, peer_, body, response_, cut_);
+  // An upload in large pieces is no reason to be quick with them.
+  if (body.bytes_read() <= kShortBodyBytes) loop_.health().note_request(loop_.now());
   log_request(body, handled);
   if (!handled || !response_.finished()) co_return Next::close;
   // A client that still waits for its 100 will not send the body; one that has begun must be drained.

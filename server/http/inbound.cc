@@ -38,6 +38,7 @@ io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::s
 
 void Inbound::put_back(Bytes bytes) {
   CHECK_THAT(unused_.empty() && bytes.size() <= kMostPutBackBytes);
+  more_waiting_ = false;  // nobody has looked
   std::optional<io::Buffer> buffer = pool_.try_small(io::BufferPool::Use::other);
   if (!buffer) {
     keep_aside(bytes);
@@ -55,8 +56,10 @@ void Inbound::set_aside() {
 }
 
 void Inbound::keep_aside(Bytes bytes) {
-  dropped_ = bytes.size() > kSetAsideBytes;
-  if (dropped_) bytes = {};
+  if (bytes.size() > kSetAsideBytes) {
+    dropped_ = true;
+    bytes = {};
+  }
   aside_.assign(bytes.begin(), bytes.end());
   unused_ = aside_;
 }

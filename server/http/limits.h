@@ -20,6 +20,10 @@ struct HttpLimits {
   proto::HttpParserLimits parser;
 };
 
+// A request that brings no more is a short one, behind which others wait a moment; and on a loop that has many of
+// those a longer body is received by as much at a time.
+inline constexpr std::size_t kShortBodyBytes = 256 * kKiB;
+
 // How long a transfer may hold a buffer while its peer does not move; then it gives the buffer back and waits without.
 inline constexpr io::Milliseconds kBufferPatience{50};
 

@@ -46,10 +46,13 @@ std::string ResponseWriter::final_head(uint16_t status, std::string_view field_l
   CHECK_THAT(!started() && status >= 200);
   status_ = status;
   if (drain_.stop_requested() || (body_ && !body_->can_be_skipped())) close_after();
+  // Requests behind this one may be gone: the client is to know that they were not heard.
+  if (inbound_.has_dropped()) close_after();
   length_ = length;
   wants_body_ = has_body(status) && !head_request_;
-  chunked_ = !length && !http_1_0_;
-  if (!length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
+  const bool unknown_length = wants_body_ && !length;
+  chunked_ = unknown_length && !http_1_0_;
+  if (unknown_length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
   std::string text;
   text.reserve(field_lines.size() + kOwnLinesBytes);
   text += proto::format_status_line(status);
@@ -57,7 +60,7 @@ std::string ResponseWriter::final_head(uint16_t status, std::string_view field_l
   text += proto::format_fields(added_);
   proto::append_field(text, "Date", proto::format_http_date(loop_.epoch_ms() / 1000));
   if (length && has_body(status)) proto::append_field(text, "Content-Length", std::to_string(*length));
-  if (chunked_ && wants_body_) proto::append_field(text, "Transfer-Encoding", "chunked");
+  if (chunked_) proto::append_field(text, "Transfer-Encoding", "chunked");
   if (!keep_alive_) proto::append_field(text, "Connection", "close");
   if (keep_alive_ && http_1_0_) proto::append_field(text, "Connection", "keep-alive");
   text += "\r\n";
@@ -224,7 +227,7 @@ void ResponseWriter::count_acknowledged() {
 io::Task<io::Result<>> ResponseWriter::finish() {
   std::string rest = std::exchange(held_head_, {}).substr(held_head_sent_);
   held_head_sent_ = 0;
-  if (wants_body_ && chunked_) rest += proto::kLastChunk;
+  if (chunked_) rest += proto::kLastChunk;
   if (wants_body_ && length_ && body_bytes_sent_ != *length_) {
     keep_alive_ = false;
     co_return io::fail(io::Errc::corrupt, "send");
