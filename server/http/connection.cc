@@ -95,7 +95,7 @@ Task<std::expected<bool, proto::Rejection>> Connection::read_head() {
     if (inbound_.unused().empty()) {
       const bool idle = !parser_.head_started() && !late;
       const std::stop_token& stop = idle ? stops_.drain : stops_.cut;
-      const Result<> there = co_await inbound_.wait(deadline, stop);
+      const Result<> there = co_await inbound_.wait_for_request(deadline, stop);
       if (!there && there.error().code == Errc::cancelled && idle && !stops_.cut.stop_requested()) {
         // The drain woke us; a request may have arrived in the same moment, and a close would reset it.
         late = true;

@@ -6,6 +6,12 @@
 #include "base/check.h"
 
 namespace ringdrop::http {
+namespace {
+
+// What is on its way already: a longer request is mostly there when its first bytes are.
+constexpr io::Milliseconds kMoreComesWithin{1};
+
+}  // namespace
 
 void Inbound::consume(std::size_t bytes) {
   unused_ = unused_.subspan(bytes);
@@ -19,16 +25,37 @@ io::Task<io::Result<>> Inbound::wait(io::TimePoint deadline, const std::stop_tok
   co_return co_await socket_.wait_readable(deadline, stop);
 }
 
+io::Task<io::Result<>> Inbound::wait_for_request(io::TimePoint deadline, const std::stop_token& stop) {
+  if (dropped_ || ended_ || first_bytes_ > 0) co_return io::Result<>{};
+  const io::Result<std::size_t> received = co_await socket_.receive_some(MutableBytes(first_), deadline, stop);
+  if (!received) co_return std::unexpected(received.error());
+  first_bytes_ = *received;
+  ended_ = *received == 0;
+  co_return io::Result<>{};
+}
+
 io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::stop_token& stop) {
   CHECK_THAT(unused_.empty());
-  if (dropped_) co_return false;
+  if (dropped_ || ended_) co_return false;
+  const Bytes first = Bytes(first_).first(std::exchange(first_bytes_, 0));
+  if (!first.empty() && first.size() < first_.size()) {
+    more_waiting_ = false;
+    unused_ = first;
+    co_return true;
+  }
   io::Result<io::Buffer> buffer = co_await pool_.small(io::BufferPool::Use::other, deadline, stop);
   if (!buffer) {
     if (buffer.error().code == io::Errc::timed_out) co_return io::fail(io::Errc::exhausted, "receive");
     co_return std::unexpected(buffer.error());
   }
-  const io::Result<std::size_t> received = co_await socket_.receive_some(buffer->bytes(), deadline, stop);
+  std::ranges::copy(first, buffer->data());
+  const MutableBytes room = buffer->bytes().subspan(first.size());
+  // What has come is not kept waiting for more.
+  if (!first.empty()) deadline = loop_.now() + kMoreComesWithin;
+  io::Result<std::size_t> received = co_await socket_.receive_some(room, deadline, stop);
+  if (!received && !first.empty() && received.error().code == io::Errc::timed_out) received = 0;
   if (!received) co_return std::unexpected(received.error());
+  *received += first.size();
   if (*received == 0) co_return false;
   more_waiting_ = *received == buffer->size();
   buffer_.emplace(std::move(*buffer));

@@ -321,7 +321,9 @@ std::optional<int32_t> World::progress_receive(InFlight& item, SimSocket& socket
   const io::Request& request = item.operation->request;
   const std::size_t room = request.bytes - item.moved;
   if (!socket.inbox.empty()) {
-    const std::size_t count = chance_.between(1, std::min(room, socket.inbox.size()));
+    // All that is there and has room, or what has come by now.
+    const std::size_t most = std::min(room, socket.inbox.size());
+    const std::size_t count = chance_.one_in(2) ? most : chance_.between(1, most);
     const auto end = socket.inbox.begin() + static_cast<std::ptrdiff_t>(count);
     std::copy(socket.inbox.begin(), end, request.data + item.moved);
     socket.inbox.erase(socket.inbox.begin(), end);
