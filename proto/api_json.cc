@@ -123,7 +123,10 @@ std::string format_upload(const UploadView& upload) {
   answer["bytes_stored"] = upload.bytes_stored;
   answer["bytes_total"] = or_null(upload.bytes_total);
   answer["started_at"] = format_rfc3339(upload.started_at_ms);
-  if (!upload.url.empty()) answer["url"] = upload.url;
+  if (!upload.url.empty()) {
+    answer["url"] = upload.url;
+    answer["digest"] = digests_or_null(upload.digests);
+  }
   return dump(answer);
 }
 

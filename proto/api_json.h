@@ -43,7 +43,8 @@ struct LinkView {
 };
 std::string format_link(const LinkView& link);
 
-// GET /uploads/{id}: id, watch, state, bytes_stored, bytes_total, started_at, and url once there is one.
+// GET /uploads/{id}: id, watch, state, bytes_stored, bytes_total, started_at; and, once there is a link, url and
+// digest.
 struct UploadView {
   std::string_view id;
   std::string_view watch;
@@ -52,6 +53,7 @@ struct UploadView {
   std::optional<uint64_t> bytes_total;  // absent: null
   int64_t started_at_ms = 0;
   std::string url;  // "" before it is complete
+  std::vector<Digest> digests;
 };
 std::string format_upload(const UploadView& upload);
 

@@ -49,6 +49,13 @@ proto::Fields state_fields(const Exchange& exchange, uint64_t offset, io::EpochM
   return fields;
 }
 
+// The answer to what may have completed the upload.
+proto::Fields appended_fields(const Exchange& exchange, const Appended& done) {
+  proto::Fields fields = state_fields(exchange, done.offset_bytes, done.expires_at_ms, done.link);
+  if (done.link) add_digest_field(done.link->link, fields);
+  return fields;
+}
+
 std::string location_of(const Services& services, const std::string& id) {
   return path_prefix(services.config) + "/uploads/" + id;
 }
@@ -92,7 +99,7 @@ Task<Result<>> answer_patch(const Services& services, const Exchange& exchange, 
   }
   proto::ResponseHead head;
   head.status = 204;
-  head.fields = state_fields(exchange, done.offset_bytes, done.expires_at_ms, done.link);
+  head.fields = appended_fields(exchange, done);
   co_return co_await exchange.response.send(head, {});
 }
 
@@ -122,7 +129,7 @@ Task<Result<>> create_upload(const Services& services, const Exchange& exchange,
   }
   proto::ResponseHead head;
   head.status = 201;
-  head.fields = state_fields(exchange, done.offset_bytes, done.expires_at_ms, done.link);
+  head.fields = appended_fields(exchange, done);
   head.fields.add("Location", location_of(services, upload.id()));
   head.fields.add("Upload-Watch", watch_url(exchange, upload.watch_id()));
   co_return co_await exchange.response.send(head, {});

@@ -38,7 +38,10 @@ std::string as_text(const std::string& base_url, const std::vector<CreatedLink>&
 // One of each a file, in order.
 proto::Fields fields_of_each(const std::string& base_url, const std::vector<CreatedLink>& all) {
   proto::Fields fields;
-  for (const CreatedLink& one : all) add_link_fields(base_url, one, fields);
+  for (const CreatedLink& one : all) {
+    add_link_fields(base_url, one, fields);
+    add_digest_field(one.link, fields);
+  }
   return fields;
 }
 
@@ -68,7 +71,10 @@ void add_link_fields(const std::string& base_url, const CreatedLink& created, pr
   fields.add("X-Url-Delete", delete_url(base_url, created));
   fields.add("X-Token", created.delete_token);
   if (created.link.expires_at_ms) fields.add("X-Expires", std::to_string(*created.link.expires_at_ms));
-  const std::vector<proto::Digest> digests = digests_of(created.link);
+}
+
+void add_digest_field(const db::Link& link, proto::Fields& fields) {
+  const std::vector<proto::Digest> digests = digests_of(link);
   if (!digests.empty()) fields.add("Repr-Digest", proto::format_digest_field(digests));
 }
 

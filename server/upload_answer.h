@@ -19,8 +19,11 @@ std::string link_url(const std::string& base_url, const std::string& token, cons
 std::string delete_url(const std::string& base_url, const CreatedLink& created);
 
 // What an uploader is told of a link beside its URL, by the names that transfer.sh and 0x0.st clients look for:
-// X-Url-Delete, X-Token, X-Expires (epoch ms) when it ends, Repr-Digest when one is known (RFC 9530).
+// X-Url-Delete, X-Token, X-Expires (epoch ms) when it ends.
 void add_link_fields(const std::string& base_url, const CreatedLink& created, proto::Fields& fields);
+// Repr-Digest, when a digest of its bytes is known: for the answer that makes the link. To a GET or HEAD the field is
+// of what a GET has for content (RFC 9530 3).
+void add_digest_field(const db::Link& link, proto::Fields& fields);
 
 // The path of public_url, which all our Locations carry: "" or "/drop".
 std::string path_prefix(const Config& config);

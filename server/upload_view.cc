@@ -94,6 +94,7 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   standing.metadata = std::move((*row)->metadata);
   standing.concat = std::move((*row)->concat);
   if (complete) standing.link = co_await find_link_of(services, progress.token, id);
+  if (standing.link) view.digests = digests_of(standing.link->link);
 
   // The fields are those of a HEAD in the same protocol (RFC 9110 9.3.2), which is a 410 for one that has ended and for
   // a part that was used: no offset is told of it.

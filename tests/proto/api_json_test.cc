@@ -82,14 +82,22 @@ TEST_CASE("a problem is that of RFC 9457, with a code for programs") {
 }
 
 TEST_CASE("an upload is seen with what is known of it") {
-  CHECK(format_upload({.id = "i", .watch = "w", .state = "paused", .bytes_stored = 5, .bytes_total = {}, .url = {}}) ==
+  CHECK(format_upload({.id = "i",
+                       .watch = "w",
+                       .state = "paused",
+                       .bytes_stored = 5,
+                       .bytes_total = {},
+                       .url = {},
+                       .digests = {}}) ==
         R"({"id":"i","watch":"w","state":"paused","bytes_stored":5,"bytes_total":null,)"
         R"("started_at":"1970-01-01T00:00:00Z"})"
         "\n");
-  CHECK(format_upload({.id = "i", .watch = "w", .state = "complete", .bytes_total = 7, .url = "http://h/t"}) ==
-        R"({"id":"i","watch":"w","state":"complete","bytes_stored":0,"bytes_total":7,)"
-        R"("started_at":"1970-01-01T00:00:00Z","url":"http://h/t"})"
-        "\n");
+  UploadView view{.id = "i", .watch = "w", .state = "complete", .bytes_total = 7, .url = "http://h/t", .digests = {}};
+  const std::string known = R"({"id":"i","watch":"w","state":"complete","bytes_stored":0,"bytes_total":7,)"
+                            R"("started_at":"1970-01-01T00:00:00Z","url":"http://h/t",)";
+  CHECK(format_upload(view) == known + "\"digest\":null}\n");
+  view.digests.push_back({DigestAlgorithm::sha256, std::string("\x0f\xf0", 2)});
+  CHECK(format_upload(view) == known + R"("digest":{"sha-256":"0ff0"}})" + "\n");
 }
 
 TEST_CASE("a progress message is one line") {
