@@ -32,6 +32,10 @@ std::optional<std::string> id_of(std::string_view url, const Config& config) {
   return is_upload_id(url) ? std::optional<std::string>(url) : std::nullopt;
 }
 
+bool is_part(const db::Upload& row) {
+  return row.concat == "partial";
+}
+
 // It has bytes to come, or a request that brings them or ends it: such a part is not cut.
 Task<bool> is_unfinished(const Services& services, const db::Upload& row) {
   if (row.state != db::UploadState::open) co_return false;
@@ -46,7 +50,7 @@ Task<bool> is_unfinished(const Services& services, const db::Upload& row) {
 Task<UploadResource::Outcome<UploadResource::Ptr>> open_part(const Services& services, const std::string& id,
                                                              const std::stop_source& cut) {
   auto opened = co_await UploadResource::open(services, id, cut);
-  if (!opened || !(*opened)->lacks_only_its_end()) co_return std::move(opened);
+  if (!opened || !is_part((*opened)->row()) || !(*opened)->lacks_only_its_end()) co_return std::move(opened);
   const std::stop_token stop = cut.get_token();
   const auto completed = co_await (*opened)->complete(stop);
   co_await (*opened)->park();
@@ -57,7 +61,7 @@ Task<UploadResource::Outcome<UploadResource::Ptr>> open_part(const Services& ser
 
 std::optional<Rejection> check_part(const UploadResource& part) {
   const db::Upload& row = part.row();
-  if (row.concat != "partial") return errors::kNotAPart;
+  if (!is_part(row)) return errors::kNotAPart;
   if (part.is_open()) return errors::kUnfinishedPart;
   if (row.state != db::UploadState::complete || !row.file) return errors::kUploadGone;
   return std::nullopt;
@@ -75,8 +79,12 @@ class Parts {
     parts_.resize(ids.size());
     for (const std::size_t i : order) {
       const auto row = co_await services.catalogue.find_upload(services.loop, proto::sha256(ids[i]));
-      const bool unfinished = row && *row && co_await is_unfinished(services, **row);
-      if (unfinished) co_return errors::kUnfinishedPart;
+      if (row && *row) {
+        // An upload of its own is not cut, and does not become a link by this.
+        if (!is_part(**row)) co_return errors::kNotAPart;
+        const bool unfinished = co_await is_unfinished(services, **row);
+        if (unfinished) co_return errors::kUnfinishedPart;
+      }
       auto opened = co_await open_part(services, ids[i], cut);
       if (!opened) co_return opened.error();
       parts_[i] = std::move(*opened);

@@ -178,6 +178,33 @@ class Concatenation(Tus):
             self.assertEqual(self.here.get(path_in(answer.get("Upload-Link"))).body, BODY[:99] + BODY[:5000] * 2)
             self.assertEqual(self.ask("HEAD", unfinished).get("Upload-Offset"), "0")
 
+    def test_what_is_no_part_is_left_as_it_is_when_it_is_named_by_mistake(self):
+        draft = "Content-Type: application/partial-upload"
+        for crashes in (False, True):
+            upload = self.create("Upload-Length: 5000").get("Location")
+            answer = self.here.exchange(request("PATCH", upload, draft, "Upload-Offset: 0", "Upload-Complete: ?0",
+                                                body=BODY[:5000]))
+            self.assertEqual((answer.status, answer.get("Upload-Complete")), (204, "?0"), answer)
+            if crashes:
+                self.here.kill9()
+                self.here.start()
+            good = self.part(b"good")
+            self.assert_refused(self.final([good, upload], status=400), 400, "bad_upload_concat")
+            seen = json.loads(self.here.get(upload).body)
+            self.assertEqual((seen["state"], seen["bytes_stored"], seen.get("url")), ("paused", 5000, None))
+            self.assertEqual(self.here.get(path_in(self.final([good]).get("Upload-Link"))).body, b"good")
+            done = self.here.exchange(request("PATCH", upload, draft, "Upload-Offset: 5000", "Upload-Complete: ?1"))
+            self.assertEqual(self.here.get(path_in(done.get("Upload-Link"))).body, BODY[:5000])
+
+    def test_one_that_runs_and_is_no_part_is_not_cut(self):
+        upload = self.create("Upload-Length: 5000").get("Location")
+        with self.here.connect() as wire:
+            wire.send(request("PATCH", upload, TUS, PIECE, "Upload-Offset: 0", "Content-Length: 5000") + BODY[:4000])
+            wait_until(lambda: json.loads(self.here.get(upload).body)["state"] == "receiving", "it is coming")
+            self.assert_refused(self.final([upload], status=400), 400, "bad_upload_concat")
+            done = wire.send(BODY[4000:5000]).read_final()
+        self.assertEqual(self.here.get(path_in(done.get("Upload-Link"))).body, BODY[:5000])
+
     def test_a_part_that_is_still_coming_is_not_cut(self):
         upload = self.create("Upload-Length: 5000", "Upload-Concat: partial").get("Location")
         with self.here.connect() as wire:
