@@ -24,6 +24,7 @@ std::optional<uint64_t> read_count(const Fields& fields, std::string_view name) 
 ResumableFields read_resumable_fields(const Fields& fields) {
   ResumableFields read;
   read.complete = read_item<bool>(fields, "Upload-Complete");
+  read.incomplete = read_item<bool>(fields, "Upload-Incomplete");
   read.offset = read_count(fields, "Upload-Offset");
   read.length = read_count(fields, "Upload-Length");
   const std::optional<int64_t> version = read_item<int64_t>(fields, "Upload-Draft-Interop-Version");

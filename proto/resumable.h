@@ -17,6 +17,7 @@ inline constexpr int64_t kInteropVersion = 8;
 // A request's fields; one that is missing, or of another type than the draft says, is absent (RFC 9651 1.1: ignored).
 struct ResumableFields {
   std::optional<bool> complete;    // Upload-Complete
+  std::optional<bool> incomplete;  // Upload-Incomplete, its contrary: what the drafts before 03 have
   std::optional<uint64_t> offset;  // Upload-Offset
   std::optional<uint64_t> length;  // Upload-Length
   // Upload-Draft-Interop-Version:

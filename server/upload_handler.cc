@@ -94,7 +94,7 @@ std::expected<std::string, Rejection> name_of(const proto::RequestHead& request,
 // if it were the file.
 bool is_stray_piece(const proto::RequestHead& request) {
   const proto::ResumableFields fields = proto::read_resumable_fields(request.fields);
-  return fields.unknown_draft && fields.complete == false;
+  return fields.unknown_draft && (fields.complete == false || fields.incomplete == true);
 }
 
 // What the client calls it; that it is a part of an upload is not the file's type.

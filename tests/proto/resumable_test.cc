@@ -53,6 +53,17 @@ TEST_CASE("an interop version that is none of ours is told apart from none") {
   CHECK_FALSE(read_resumable_fields(fields).unknown_draft);
 }
 
+TEST_CASE("the drafts before 03 say the contrary of Upload-Complete") {
+  Fields fields;
+  CHECK_FALSE(read_resumable_fields(fields).incomplete.has_value());
+  fields.add("Upload-Draft-Interop-Version", "3");
+  fields.add("Upload-Incomplete", "?1");
+  const ResumableFields read = read_resumable_fields(fields);
+  CHECK(read.unknown_draft);
+  CHECK(read.incomplete == true);
+  CHECK_FALSE(read.complete.has_value());
+}
+
 TEST_CASE("interop versions 5 and 6 are older drafts, which know no interim answer") {
   for (const char* const version : {"5", "6"}) {
     Fields fields;
