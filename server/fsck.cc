@@ -42,7 +42,8 @@ struct Trouble {
 
 // What is wrong with a file that somebody needs; nullopt: nothing.
 std::optional<Trouble> trouble_with(const FileRow& row, const FoundBlob& blob) {
-  if (!blob.regular) return Trouble{"it is no regular file"};
+  // The bytes may be behind it, or beside it under another name: whoever has put it there can say.
+  if (!blob.regular) return Trouble{"it is no regular file; the row is left alone", false};
   if (row.owner == FileRow::upload && row.is_open) {
     const std::optional<UploadCheckpoint> checkpoint = decode_checkpoint(row.progress);
     if (!checkpoint) return Trouble{"what is noted of its bytes cannot be read"};

@@ -111,6 +111,39 @@ class Fsck(Maintenance):
         server.start()
         self.assertEqual([server.get(link).body for link in links], [b"a" * 5000, b"b" * 5000])
 
+    def test_what_is_no_regular_file_is_named_and_left_alone_with_its_row(self):
+        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000, b"c" * 5000, b"d" * 5000)
+        server.start()
+        upload = server.exchange(request("POST", "/uploads", TUS, "Upload-Length: 9", OFFSET_TYPE, body=b"1234"))
+        self.assertEqual(server.stop(), 0)
+        files = [self.file_of(server, link)[0] for link in links]
+        with self.catalogue(server) as database:
+            [number] = database.execute("SELECT file FROM uploads").fetchone()
+        unfinished = server.data / f"blobs/{number >> 12:08x}/{number & 0xfff:03x}"
+        # As of someone who has moved large files to another disk.
+        moved = {file: file.rename(self.directory / f"moved-{n}") for n, file in enumerate((*files[:3], unfinished))}
+        files[0].symlink_to(moved[files[0]])
+        os.mkfifo(files[1])
+        files[2].mkdir()
+        unfinished.symlink_to(moved[unfinished])
+        before = self.everything(server)
+        for arguments in ([], ["--repair", "--drop-broken"]):
+            done = self.fsck(server, *arguments, code=1)
+            for file, owner in ((files[0], token_of(links[0])[:6]), (files[1], token_of(links[1])[:6]),
+                                (files[2], token_of(links[2])[:6]), (unfinished, "an upload")):
+                self.assert_line(done, file.relative_to(server.data), owner, "no regular file", "left alone")
+            self.assertIn(": 4 findings", done.stdout)
+            self.assertNotIn("ended", done.stdout)
+            self.assertEqual(self.everything(server), before)
+        files[2].rmdir()
+        for file, aside in moved.items():
+            aside.rename(file)
+        self.fsck(server, "--repair", code=0)
+        server.start()
+        self.assertEqual([server.get(link).body for link in links], [b"a" * 5000, b"b" * 5000, b"c" * 5000, b"d" * 5000])
+        head = server.exchange(request("HEAD", upload.get("Location"), TUS), to_head=True)
+        self.assertEqual((head.status, head.get("Upload-Offset")), (200, "4"))
+
     def test_a_directory_that_cannot_be_looked_at_is_no_strangers(self):
         server, _ = self.stopped_with(b"a" * 5000)
         for error in ("EMFILE", "EIO"):
