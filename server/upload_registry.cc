@@ -85,6 +85,14 @@ std::optional<UploadRegistry::Claim> UploadRegistry::claim_if_free(io::EventLoop
   return Claim(*this, id_hash, std::move(owner));
 }
 
+std::optional<io::EpochMs> UploadRegistry::expires_at_ms(const std::string& id_hash) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id_hash);
+  if (found == entries_.end()) return std::nullopt;
+  if (found->second.owner) return INT64_MAX;
+  return found->second.parked ? std::optional(found->second.parked->row.expires_at_ms) : std::nullopt;
+}
+
 std::vector<std::string> UploadRegistry::holding_space(io::TimePoint since, std::size_t most) {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> found;

@@ -77,6 +77,9 @@ class UploadRegistry {
   // The same, where nobody has it; nullopt: somebody has.
   std::optional<Claim> try_claim(io::EventLoop& loop, const std::string& id_hash, std::stop_source cut);
 
+  // When it expires, where the catalogue does not know the newest: never, as long as a request has it. nullopt: the
+  // catalogue knows.
+  std::optional<io::EpochMs> expires_at_ms(const std::string& id_hash);
   // Of those that nobody has had since `since`, the ones that hold disk space behind their bytes: at most `most`.
   std::vector<std::string> holding_space(io::TimePoint since, std::size_t most);
   // An unfinished upload is not parked, and may hold space of which nobody here knows. true once after that.

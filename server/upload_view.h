@@ -17,6 +17,9 @@
 
 namespace ringdrop::server {
 
+// The catalogue's row of an upload, as the sweeper will have it, which may not have come by yet: an unfinished one
+// whose time is over has expired, one that had ended is not known any more (kNoUpload). Suspends.
+io::Task<std::expected<db::Upload, proto::Rejection>> find_upload(const Services& services, std::string_view id);
 // The record of an upload that the catalogue knows; made, when nobody holds one of an unfinished one. nullptr: it has
 // ended, see progress_of(). Errors of storage: its file cannot be looked at. Suspends.
 io::Task<io::Result<ProgressHub::Ptr>> record_of(const Services& services, const db::Upload& row);

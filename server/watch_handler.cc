@@ -275,10 +275,9 @@ Task<Found> find_by_watch_id(const Services& services, std::string_view watch_id
 }
 
 Task<Found> find_by_upload_id(const Services& services, std::string_view id) {
-  Result<std::optional<db::Upload>> row = co_await services.catalogue.find_upload(services.loop, proto::sha256(id));
-  if (!row) co_return std::unexpected(rejection_for(row.error()));
-  if (!*row) co_return std::unexpected(errors::kNoUpload);
-  co_return co_await subject_of(services, std::move(**row));
+  std::expected<db::Upload, proto::Rejection> row = co_await find_upload(services, id);
+  if (!row) co_return std::unexpected(row.error());
+  co_return co_await subject_of(services, std::move(*row));
 }
 
 // The value of Sec-WebSocket-Accept.

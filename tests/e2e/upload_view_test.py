@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """GET /uploads/{id}: an upload seen by its uploader, while it runs, rests, is complete, has ended."""
 
+import contextlib
 import json
 import re
+import sqlite3
+import time
 
 from harness import MIB, EndToEnd, main, random_bytes, request, wait_until
 from tus_tools import path_in
@@ -81,6 +84,39 @@ class UploadView(EndToEnd):
                 seen, answer = self.view(upload, *protocol)
                 self.assertEqual(seen["state"], state)
                 self.assertEqual([name for name, _ in answer.fields if name.startswith("Upload-")], [])
+
+    def test_one_whose_time_is_over_is_seen_as_by_a_head_before_the_sweeper_comes(self):
+        here = self.here = self.server("--upload-expires", "1s", "--finished-upload-ttl", "1s")
+        rests = self.create("Upload-Length: 10")
+        here.exchange(request("PATCH", rests, TUS, PIECE, "Upload-Offset: 0", body=b"0123"))
+        ended = self.create("Upload-Length: 0")
+        with contextlib.closing(sqlite3.connect(here.data / "catalogue.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # until its end nothing is swept
+            wait_until(lambda: self.view(rests)[0]["state"] == "failed", "it has expired")
+            for protocol in ([TUS], []):
+                seen, answer = self.view(rests, *protocol)
+                self.assertEqual((seen["state"], seen["bytes_stored"]), ("failed", 0))
+                self.assertEqual([name for name, _ in answer.fields if name.startswith("Upload-")], [])
+            for target in (ended, f"{ended}/progress"):
+                wait_until(lambda path=target: here.get(path).status == 404, "it is forgotten")
+        for upload, status in ((rests, 410), (ended, 404)):
+            wait_until(lambda path=upload, then=status: here.exchange(request("HEAD", path, TUS),
+                                                                      to_head=True).status == then, "HEAD agrees")
+
+    def test_one_that_is_looked_after_has_not_expired_whatever_the_catalogue_says(self):
+        # What slides is written down seconds later.
+        here = self.here = self.server("--upload-expires", "3s")
+        runs, rests = self.create("Upload-Length: 9"), self.create("Upload-Length: 9")
+        over = time.time() + 3.5
+        with here.connect() as wire:
+            wire.send(request("PATCH", runs, TUS, PIECE, "Upload-Offset: 0", "Content-Length: 9") + b"1234")
+            wait_until(lambda: self.view(runs)[0]["state"] == "receiving", "it runs")
+            while time.time() < over:
+                self.assertEqual(here.exchange(request("HEAD", rests, TUS), to_head=True).status, 200)
+                self.assertEqual(self.view(rests)[0]["state"], "waiting")
+                self.assertEqual(self.view(runs)[0]["state"], "receiving")
+            done = wire.send(b"56789").read_final()
+        self.assertEqual((done.status, done.get("Upload-Offset")), (204, "9"), done)
 
     def test_a_look_does_not_take_the_upload_from_the_request_that_has_it(self):
         body = random_bytes(8 * MIB, "view")
