@@ -91,7 +91,7 @@ class Fsck(Maintenance):
         self.assertEqual(self.everything(server), before)
 
     def test_a_directory_that_is_a_symbolic_link_is_named_and_not_followed(self):
-        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000)
+        server, links = self.stopped_with(b"a" * 5000, b"b" * 5000, options=("--loops", "1"))  # in one directory
         file = self.file_of(server, links[0])[0]
         (file.parent / "fff").write_bytes(b"nobody's, but who knows")
         moved = file.parent.rename(self.directory / "elsewhere")
