@@ -8,6 +8,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -79,7 +80,7 @@ def panel(document, case, work, key, form):
 def about(document):
     facts = document["about"]
     return (f"{facts['date']}, Linux {facts['kernel']}, {facts['cores']} cores of {facts['cpu']}, loopback; "
-            f"{facts['command']}")
+            f"{textwrap.shorten(facts['command'], 60, placeholder=' ...')}")
 
 
 def bars(document):
