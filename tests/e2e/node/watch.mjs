@@ -14,11 +14,12 @@ const tell = (event, more = {}) => process.stdout.write(JSON.stringify({ event, 
 
 const socket = new WebSocket(asked.url, { origin: asked.origin, perMessageDeflate: true })
 let pongs = 0
-socket.on('open', () => {
-  socket.ping('are you there?')
+socket.on('open', () => socket.ping('are you there?'))
+// Behind the answer: a close for what it says may overtake a pong that is not sent yet.
+socket.on('pong', () => {
+  pongs += 1
   if (asked.says) socket.send(asked.says)
 })
-socket.on('pong', () => { pongs += 1 })
 socket.on('message', (data, binary) => tell('message', { message: JSON.parse(data), binary }))
 socket.on('close', (code) => tell('closed', { code, pongs }))
 socket.on('unexpected-response', (_request, response) => {
