@@ -214,7 +214,7 @@ Task<Result<uint64_t>> UploadResource::checkpoint(storage::BlobWriter& writer, c
   made.digested_bytes = digest.failed() ? 0 : writer.bytes_stored();
   made.expected = parked_.expected;
   parked_.row.progress = encode_checkpoint(made);
-  parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
+  slide_expiry();
   parked_.saved_at = services_.loop.now();
   const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
   uint64_t durable = writer.bytes_stored();

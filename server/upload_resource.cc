@@ -269,7 +269,13 @@ Task<UploadResource::Outcome<void>> UploadResource::cancel(db::UploadState state
   co_return Outcome<void>{};
 }
 
+// It expires when nobody has come for so long.
+void UploadResource::slide_expiry() {
+  parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
+}
+
 Task<Result<>> UploadResource::save() {
+  slide_expiry();
   parked_.row.progress = encode_checkpoint(checkpoint_of(parked_));
   parked_.saved_at = services_.loop.now();
   const Result<> saved = co_await services_.catalogue.save_upload(services_.loop, row());
@@ -293,7 +299,7 @@ Task<> UploadResource::park() {
     give_up_state();
     co_return;
   }
-  parked_.row.expires_at_ms = services_.loop.epoch_ms() + services_.config.upload_expires.count();
+  slide_expiry();
   const bool due = !is_noted() || length_is_new_ || services_.loop.now() - parked_.saved_at >= kSavePause ||
                    parked_.offset_bytes - std::min(parked_.saved_bytes, parked_.offset_bytes) >= kSaveBytes;
   if (due) {

@@ -122,6 +122,7 @@ class UploadResource {
   io::Task<io::Result<>> cut_back(Covered before);
   void restart_digests(const std::vector<proto::DigestAlgorithm>& algorithms);
   AppendEnd give_up(const io::Error& error);
+  void slide_expiry();
   io::Task<io::Result<>> save();
   bool is_noted() const;
   void show_offset();
