@@ -28,6 +28,7 @@ struct UploadRegistry::Claim::Owner {
   std::stop_source cut;
   io::WaitList released;
   std::optional<ParkedUpload> inherited;
+  std::optional<io::EpochMs> expires_at_ms;  // as UploadRegistry::expires_at_ms() tells it
 };
 
 UploadRegistry::Claim::Claim(UploadRegistry& registry, std::string id_hash, std::unique_ptr<Owner> owner)
@@ -54,7 +55,7 @@ io::Task<io::Result<UploadRegistry::Claim>> UploadRegistry::claim(io::EventLoop&
                                                                   std::stop_source cut, io::TimePoint deadline) {
   for (;;) {
     io::EventLoop* owner_loop = nullptr;
-    std::optional<Claim> claimed = claim_if_free(loop, id_hash, cut, owner_loop);
+    std::optional<Claim> claimed = claim_if_free(loop, id_hash, cut, true, owner_loop);
     if (claimed) co_return std::move(*claimed);
     if (loop.now() >= deadline) co_return io::fail(io::Errc::timed_out, "claim");
     io::Task<bool> cutting = cut_owner(*owner_loop, id_hash, deadline);
@@ -66,11 +67,11 @@ io::Task<io::Result<UploadRegistry::Claim>> UploadRegistry::claim(io::EventLoop&
 std::optional<UploadRegistry::Claim> UploadRegistry::try_claim(io::EventLoop& loop, const std::string& id_hash,
                                                                std::stop_source cut) {
   io::EventLoop* owner_loop = nullptr;
-  return claim_if_free(loop, id_hash, cut, owner_loop);
+  return claim_if_free(loop, id_hash, cut, false, owner_loop);
 }
 
 std::optional<UploadRegistry::Claim> UploadRegistry::claim_if_free(io::EventLoop& loop, const std::string& id_hash,
-                                                                   const std::stop_source& cut,
+                                                                   const std::stop_source& cut, bool keeps_it_alive,
                                                                    io::EventLoop*& owner_loop) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[id_hash];
@@ -81,6 +82,8 @@ std::optional<UploadRegistry::Claim> UploadRegistry::claim_if_free(io::EventLoop
   auto owner = std::make_unique<Claim::Owner>(loop);
   owner->cut = cut;
   owner->inherited = std::exchange(entry.parked, std::nullopt);
+  if (owner->inherited) owner->expires_at_ms = owner->inherited->row.expires_at_ms;
+  if (keeps_it_alive) owner->expires_at_ms = INT64_MAX;
   entry.owner = owner.get();
   return Claim(*this, id_hash, std::move(owner));
 }
@@ -89,7 +92,7 @@ std::optional<io::EpochMs> UploadRegistry::expires_at_ms(const std::string& id_h
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(id_hash);
   if (found == entries_.end()) return std::nullopt;
-  if (found->second.owner) return INT64_MAX;
+  if (found->second.owner) return found->second.owner->expires_at_ms;
   return found->second.parked ? std::optional(found->second.parked->row.expires_at_ms) : std::nullopt;
 }
 

@@ -77,8 +77,8 @@ class UploadRegistry {
   // The same, where nobody has it; nullopt: somebody has.
   std::optional<Claim> try_claim(io::EventLoop& loop, const std::string& id_hash, std::stop_source cut);
 
-  // When it expires, where the catalogue does not know the newest: never, as long as a request has it. nullopt: the
-  // catalogue knows.
+  // When it expires, where the catalogue does not know the newest: never, as long as a request has it (by claim()).
+  // nullopt: the catalogue knows.
   std::optional<io::EpochMs> expires_at_ms(const std::string& id_hash);
   // Of those that nobody has had since `since`, the ones that hold disk space behind their bytes: at most `most`.
   std::vector<std::string> holding_space(io::TimePoint since, std::size_t most);
@@ -97,7 +97,7 @@ class UploadRegistry {
   static constexpr std::size_t kMostParked = 10'000;
 
   std::optional<Claim> claim_if_free(io::EventLoop& loop, const std::string& id_hash, const std::stop_source& cut,
-                                     io::EventLoop*& owner_loop);
+                                     bool keeps_it_alive, io::EventLoop*& owner_loop);
   io::Task<bool> cut_owner(io::EventLoop& loop, const std::string& id_hash, io::TimePoint deadline);
   void release(const std::string& id_hash, Claim::Owner& owner, std::optional<ParkedUpload> parked);
 

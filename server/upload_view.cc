@@ -60,7 +60,13 @@ Task<std::expected<db::Upload, proto::Rejection>> find_upload(const Services& se
   const io::EpochMs now_ms = services.loop.epoch_ms();
   if (upload.expires_at_ms > now_ms) co_return std::move(upload);
   if (upload.state != db::UploadState::open) co_return std::unexpected(errors::kNoUpload);
-  if (newest.value_or(0) <= now_ms) upload.state = db::UploadState::expired;
+  // A request may have come while the row was read.
+  const io::EpochMs expires_at_ms = std::max(newest.value_or(0), services.uploads.expires_at_ms(id_hash).value_or(0));
+  if (expires_at_ms <= now_ms) {
+    upload.state = db::UploadState::expired;
+  } else {
+    upload.expires_at_ms = std::min(expires_at_ms, now_ms + services.config.upload_expires.count());
+  }
   co_return std::move(upload);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
+
 namespace ringdrop::http {
 namespace {
 
@@ -160,8 +162,18 @@ io::Task<io::Result<std::size_t>> BodyReader::read_chunked(MutableBytes into, io
     produced += decoded->produced;
     if (!in_place) {
       inbound_.consume(decoded->consumed);
-    } else if (decoded->consumed < arrived->size()) {
-      inbound_.put_back(arrived->subspan(decoded->consumed));
+      continue;
+    }
+    const Bytes rest = arrived->subspan(decoded->consumed);
+    if (rest.empty()) continue;
+    if (parser_.body_complete()) {
+      inbound_.put_back(rest);
+    } else {
+      // There was room for all of it: what stopped here is the error, which needs no buffer to be met again.
+      const auto broken = parser_.decode_chunked(rest, into.subspan(produced));
+      CHECK_THAT(!broken);
+      rejection_ = broken.error();
+      break;
     }
   }
   co_return produced;
