@@ -428,11 +428,11 @@ class Gone(EndToEnd):
                 wires[-1].send(b"GET ")
         except OSError:
             pass
-        try:
+        said = b""
+        with contextlib.suppress(ConnectionResetError):  # it was closed with our bytes unread
             said = wires[-1].socket.recv(12)
-        except ConnectionResetError:
-            said = b"HTTP/1.1 503"  # it was closed with our bytes unread
-        self.assertEqual(said, b"HTTP/1.1 503", "the last one was refused")
+        # So many are told at a time, all others are closed without a word.
+        self.assertIn(said, (b"HTTP/1.1 503", b""), "the last one was refused")
         for wire in wires:
             wire.close()
         wait_until(lambda: server.open_sockets() <= 2, "the connections are gone")
