@@ -6,7 +6,6 @@
 //   durable_append DIRECTORY
 //
 // Says "listening on 127.0.0.1:PORT" on standard error. SIGTERM ends it.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,6 +22,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/bench/bound.h"
+
 namespace {
 
 constexpr std::size_t kBlockBytes = 4096;      // what a direct write has to be a multiple of
@@ -30,11 +31,6 @@ constexpr std::size_t kBufferBytes = 4 << 20;  // the longest PATCH
 constexpr std::size_t kAlignment = 2 << 20;    // a huge page
 constexpr uint64_t kReservedBytes = 64 << 20;  // at a time, as ringdrop's
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
-
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
 
 // On huge pages, so that a write is few pieces for the device.
 char* make_buffer() {
@@ -123,19 +119,6 @@ void serve(int fd, Upload& upload, char* body) {
                                         : "HTTP/1.1 204 No Content\r\n\r\n";
     if (send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(answer.size())) return;
   }
-}
-
-int listen_somewhere() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(listener, reinterpret_cast<const sockaddr*>(&address), size) != 0) give_up("bind");
-  if (listen(listener, 16) != 0) give_up("listen");
-  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) give_up("getsockname");
-  std::fprintf(stderr, "listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-  return listener;
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 //
 // Says "listening on 127.0.0.1:PORT" on standard error. The last word leaves out what comes behind it, to see what each
 // step costs. SIGTERM ends it.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,14 +29,11 @@
 
 #include <sqlite3.h>
 
+#include "tests/bench/bound.h"
+
 namespace {
 
 constexpr uint64_t kFilesADirectory = 4096;  // as ringdrop's
-
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
 
 // One thread that writes rows; all that wait while a transaction is committed are the next transaction.
 class RowWriter {
@@ -190,19 +186,6 @@ void accept_for_ever(int listener, Store& store) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     serve(fd, store);
   }
-}
-
-int listen_somewhere() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(listener, reinterpret_cast<const sockaddr*>(&address), size) != 0) give_up("bind");
-  if (listen(listener, 1024) != 0) give_up("listen");
-  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) give_up("getsockname");
-  std::fprintf(stderr, "listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-  return listener;
 }
 
 }  // namespace
