@@ -32,8 +32,15 @@ struct Contradiction {
 
 // What no code of ours can leave behind. A file in `garbage` that somebody needs would be removed by the sweeper.
 constexpr Contradiction kContradictions[] = {
-    {"SELECT l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.link = l.id)",
-     "link {}: it has no extents"},
+    {"SELECT l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.link = l.id)"
+     " AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.link = l.id)",
+     "link {}: it has neither extents nor content"},
+    {"SELECT c.link FROM contents c JOIN links l ON l.id = c.link WHERE length(c.bytes) != l.size",
+     "link {}: its content does not have its size"},
+    {"SELECT c.link FROM contents c WHERE EXISTS (SELECT 1 FROM extents e WHERE e.link = c.link)",
+     "link {}: it has both extents and content"},
+    {"SELECT c.link FROM contents c WHERE NOT EXISTS (SELECT 1 FROM links l WHERE l.id = c.link)",
+     "link {}: it does not exist, and has content"},
     {"SELECT l.id FROM links l JOIN extents e ON e.link = l.id GROUP BY l.id HAVING sum(e.length) != l.size",
      "link {}: its extents do not add up to its size"},
     {"SELECT e.link FROM extents e GROUP BY e.link HAVING min(e.position) != 0 OR max(e.position) != count(*) - 1"
@@ -80,6 +87,7 @@ io::Result<> CatalogueAudit::prepare() {
       {&CatalogueAudit::next_link_,
        "SELECT id, token, size, sha256, sha512 FROM links WHERE id >= ?1 ORDER BY id LIMIT 1"},
       {&CatalogueAudit::extents_, "SELECT file, length, checksums FROM extents WHERE link = ?1 ORDER BY position"},
+      {&CatalogueAudit::content_, "SELECT bytes, checksums FROM contents WHERE link = ?1"},
   };
   for (const One& one : all) {
     io::Result<Statement> prepared = Statement::prepare(database_, one.sql, kOp);
@@ -163,7 +171,7 @@ io::Result<CatalogueTotals> CatalogueAudit::totals() {
   return CatalogueTotals{static_cast<uint64_t>(*links), static_cast<uint64_t>(*bytes)};
 }
 
-// The row and its extents as of one moment: a server may remove the link between two looks.
+// The row with its extents or content as of one moment: a server may remove the link between two looks.
 io::Result<std::optional<NumberedLink>> CatalogueAudit::next_link(int64_t from) {
   const io::Result<> begun = database_.execute("BEGIN", kOp);
   if (!begun) return std::unexpected(begun.error());
@@ -186,7 +194,8 @@ io::Result<std::optional<NumberedLink>> CatalogueAudit::read_link(int64_t from) 
     found.link.sha256 = use.column_blob(3);
     found.link.sha512 = use.column_blob(4);
   }
-  const io::Result<> read = read_extents(found);
+  io::Result<> read = read_extents(found);
+  if (read && found.link.extents.empty()) read = read_content(found);
   if (!read) return std::unexpected(read.error());
   return found;
 }
@@ -204,6 +213,14 @@ io::Result<> CatalogueAudit::read_extents(NumberedLink& found) {
     extent.checksums = use.column_blob(2);
     found.link.extents.push_back(std::move(extent));
   }
+}
+
+io::Result<> CatalogueAudit::read_content(NumberedLink& found) {
+  Statement::Use use = content_.use();
+  const io::Result<bool> row = use.bind(1, found.id).step();
+  if (!row) return std::unexpected(row.error());
+  if (*row) found.link.content.emplace(std::string(use.column_blob(0)), std::string(use.column_blob(1)));
+  return {};
 }
 
 }  // namespace ringdrop::db

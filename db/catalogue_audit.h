@@ -33,7 +33,7 @@ struct FileRow {
 
 struct NumberedLink {
   int64_t id = 0;
-  Link link;  // token, size, digests, extents; nothing else is filled
+  Link link;  // token, size, digests, extents, content; nothing else is filled
 };
 
 struct CatalogueTotals {
@@ -50,7 +50,8 @@ class CatalogueAudit {
   // What SQLite finds wrong with the file's structure: at most some lines, none when all is well. Reads all of it at
   // one moment: until it ends, a server's write-ahead log grows by what is committed.
   io::Result<std::vector<std::string>> damage();
-  // What contradicts itself: links that are not the sum of their extents, extents of nobody, files with two owners.
+  // What contradicts itself: links that are not the sum of their extents or of another size than their content,
+  // extents and contents of nobody, files with two owners.
   // At most `most` lines of each kind.
   io::Result<std::vector<std::string>> contradictions(uint64_t most);
 
@@ -68,12 +69,14 @@ class CatalogueAudit {
   io::Result<> prepare();
   io::Result<std::optional<NumberedLink>> read_link(int64_t from);
   io::Result<> read_extents(NumberedLink& found);
+  io::Result<> read_content(NumberedLink& found);
 
   Database database_;
   Statement files_between_;
   Statement next_file_;
   Statement next_link_;
   Statement extents_;
+  Statement content_;
 };
 
 }  // namespace ringdrop::db

@@ -24,15 +24,21 @@ struct Extent {
   std::string checksums;  // kChecksumBytes for each kChecksummedBytes
 };
 
+// The bytes of a small file that has no file of its own on disk.
+struct Content {
+  std::string bytes;
+  std::string checksums;  // as an extent's
+};
+
 // As `expires_at_ms`: the link was deleted. Whatever the clock may say later, it does not come back.
 inline constexpr io::EpochMs kEnded = INT64_MIN;
 
-// A finished upload: its bytes are durable on disk before it becomes a row.
+// A finished upload: its bytes are durable on disk before it becomes a row, or are part of it.
 struct Link {
   std::string token;
   std::string name;          // as the client gave it, any bytes
   std::string content_type;  // UTF-8
-  uint64_t size_bytes = 0;   // the sum of the extents' lengths, below 2^63
+  uint64_t size_bytes = 0;   // of the content, or the sum of the extents' lengths; below 2^63
   io::EpochMs created_at_ms = 0;
   std::string delete_hash;                   // SHA-256 of the delete token, 32 bytes
   std::optional<io::EpochMs> expires_at_ms;  // from then on it is unknown; absent: never
@@ -40,7 +46,8 @@ struct Link {
   uint64_t downloads = 0;       // so far, with those in their last piece; of an unlimited link approximately
   std::string sha256;           // of all its bytes, 32 bytes; empty when it was not computed
   std::string sha512;           // 64 bytes, or empty
-  std::vector<Extent> extents;  // 1 to kMostExtents, in order; an empty blob has one of length 0
+  std::vector<Extent> extents;  // 1 to kMostExtents, in order, or none where there is content
+  std::optional<Content> content;
 };
 
 }  // namespace ringdrop::db

@@ -19,6 +19,11 @@ int64_t to_integer(uint64_t value) {
 }
 
 bool is_consistent(const Link& link) {
+  if (link.content) {
+    const Content& content = *link.content;
+    return link.extents.empty() && content.bytes.size() == link.size_bytes &&
+           content.checksums.size() % kChecksumBytes == 0;
+  }
   if (link.extents.empty() || link.extents.size() > kMostExtents) return false;
   uint64_t left = link.size_bytes;
   for (const Extent& extent : link.extents) {
@@ -28,7 +33,7 @@ bool is_consistent(const Link& link) {
   return left == 0;
 }
 
-// The columns of a link in `find`; those of the extent stand before.
+// The columns of a link in `find`; those of extent and content stand around them.
 Link read_link(const Statement::Use& use, std::string_view token) {
   Link link;
   link.token = token;
@@ -77,11 +82,15 @@ const LinkTable::Sql LinkTable::kSql[] = {
      "insert a link"},
     {&Statements::insert_extent,
      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
-    // A row an extent; a LEFT JOIN, so that a link which lost its extents is noticed.
+    {&Statements::insert_content, "INSERT INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
+     "insert the content of a link"},
+    // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed.
     {&Statements::find,
      "SELECT e.link IS NOT NULL, e.file, e.length, e.checksums, l.name, l.content_type, l.size, l.created_at_ms,"
-     " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512"
-     " FROM links l LEFT JOIN extents e ON e.link = l.id WHERE l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
+     " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512,"
+     " c.link IS NOT NULL, c.checksums, c.bytes"
+     " FROM links l LEFT JOIN extents e ON e.link = l.id LEFT JOIN contents c ON e.link IS NULL AND c.link = l.id"
+     " WHERE l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
      "find a link"},
     {&Statements::id_of_ended,
      "SELECT id FROM links WHERE token = ?1 AND pending = 0 AND"
@@ -89,6 +98,7 @@ const LinkTable::Sql LinkTable::kSql[] = {
      "find an ended link"},
     {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM extents WHERE link = ?1", "make garbage"},
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
+    {&Statements::remove_content, "DELETE FROM contents WHERE link = ?1", "remove the content of a link"},
     {&Statements::remove_link, "DELETE FROM links WHERE id = ?1", "remove a link"},
     {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?3 WHERE token = ?1 AND" RINGDROP_ALIVE "RETURNING id",
      "change an expiry"},
@@ -155,7 +165,12 @@ io::Result<> LinkTable::insert(const Link& link) {
     if (!inserted) return inserted;
     ++position;
   }
-  return {};
+  return link.content ? insert_content(id, *link.content) : io::Result<>{};
+}
+
+io::Result<> LinkTable::insert_content(int64_t id, const Content& content) {
+  Statement::Use use = statements_.insert_content.use();
+  return use.bind(1, id).bind_blob(2, content.checksums).bind_blob(3, content.bytes).run();
 }
 
 io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::EpochMs now_ms) {
@@ -167,6 +182,8 @@ io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::Epoc
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     if (!found) found = read_link(use, token);
+    const bool has_content = use.column(14) != 0;
+    if (has_content) found->content.emplace(std::string(use.column_blob(16)), std::string(use.column_blob(15)));
     const bool has_extent = use.column(0) != 0;
     if (!has_extent) continue;
     Extent extent;
@@ -188,7 +205,7 @@ io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now
     id = use.column(0);
   }
   for (Statement* const statement :
-       {&statements_.make_garbage, &statements_.remove_extents, &statements_.remove_link}) {
+       {&statements_.make_garbage, &statements_.remove_extents, &statements_.remove_content, &statements_.remove_link}) {
     Statement::Use use = statement->use();
     const io::Result<> done = use.bind(1, id).run();
     if (!done) return std::unexpected(done.error());

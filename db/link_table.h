@@ -1,4 +1,4 @@
-// The tables `links`, `extents` and `garbage` over one connection: the SQL of links, and nothing about
+// The tables `links`, `extents`, `contents` and `garbage` over one connection: the SQL of links, and nothing about
 // threads or transactions. Writes are made inside a Savepoint of a Transaction: a failed one is undone
 // by the caller.
 #pragma once
@@ -32,8 +32,8 @@ class LinkTable {
 
   // exists: the token or one of the files is taken.
   io::Result<> insert(const Link& link);
-  // One statement, so one snapshot. nullopt: unknown, expired at `now_ms`, or used up. corrupt: the
-  // extents do not add up to the link.
+  // One statement, so one snapshot. nullopt: unknown, expired at `now_ms`, or used up. corrupt: its
+  // extents or its content do not add up to the link.
   io::Result<std::optional<Link>> find(std::string_view token, io::EpochMs now_ms);
   // The link is gone and its files are garbage; false: it has not ended by `now_ms`, or there is none.
   io::Result<bool> remove_ended(std::string_view token, io::EpochMs now_ms);
@@ -65,10 +65,12 @@ class LinkTable {
   struct Statements {
     Statement insert_link;
     Statement insert_extent;
+    Statement insert_content;
     Statement find;
     Statement id_of_ended;
     Statement make_garbage;
     Statement remove_extents;
+    Statement remove_content;
     Statement remove_link;
     Statement set_expiry;
     Statement take_download;
@@ -85,6 +87,7 @@ class LinkTable {
   static const Sql kSql[];
   explicit LinkTable(Statements statements) : statements_(std::move(statements)) {}
 
+  io::Result<> insert_content(int64_t id, const Content& content);
   io::Result<bool> changes_a_row(Statement::Use& use);
 
   Statements statements_;

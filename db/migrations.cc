@@ -76,8 +76,18 @@ ALTER TABLE uploads ADD COLUMN watch TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX uploads_by_watch ON uploads (watch) WHERE watch != '';
 )sql";
 
+// 5: the bytes of small files. A table of its own, so that rows of links stay close together; its `link` ascends, so
+// that bytes which come together are written together.
+constexpr const char* kContents = R"sql(
+CREATE TABLE contents (
+  link INTEGER PRIMARY KEY,
+  checksums BLOB NOT NULL,
+  bytes BLOB NOT NULL
+) STRICT;
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads, kWatchIds};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads, kWatchIds, kContents};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

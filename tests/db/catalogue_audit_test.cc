@@ -93,8 +93,9 @@ TEST_CASE("each file has its owner, beside a server and at the moment of the que
   CHECK(audit.totals()->links == 2);
 }
 
-TEST_CASE("links come one after the other, with their extents in order") {
+TEST_CASE("links come one after the other, with their extents in order, or their content") {
   Fixture fixture;
+  fixture.insert(test::make_small_link(20, "small"));
   Link two = test::make_link(7);
   two.extents.push_back(two.extents.front());
   two.extents.front().file = 9;
@@ -107,16 +108,19 @@ TEST_CASE("links come one after the other, with their extents in order") {
     if (!link) break;
     tokens.push_back(link->link.token);
     from = link->id + 1;
+    CHECK(link->link.content.has_value() == link->link.extents.empty());
+    if (link->link.content) CHECK(link->link.content->bytes == "small");
     if (link->link.token != two.token) continue;
     REQUIRE(link->link.extents.size() == 2);
     CHECK(link->link.extents[0].file == 9);
     CHECK(link->link.extents[1].file == 7);
   }
-  CHECK(tokens.size() == 4);
+  CHECK(tokens.size() == 5);
 }
 
 TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction is named") {
   Fixture fixture;
+  for (const uint64_t number : {20U, 21U, 22U}) fixture.insert(test::make_small_link(number, "small"));
   CatalogueAudit audit = audit_of(fixture.path);
   CHECK(audit.damage()->empty());
   CHECK(audit.contradictions(10)->empty());
@@ -128,6 +132,10 @@ TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction 
       "INSERT INTO garbage VALUES (2)",
       "INSERT INTO garbage VALUES (3)",
       "UPDATE uploads SET file = 5000 WHERE file = 4",
+      "UPDATE contents SET bytes = x'00' WHERE link = (SELECT max(id) FROM links)",
+      "DELETE FROM contents WHERE link = (SELECT max(id) - 1 FROM links)",
+      "INSERT INTO extents VALUES (30, (SELECT max(id) - 2 FROM links), 0, 5, x'')",
+      "INSERT INTO contents VALUES (98, x'', x'')",
   };
   std::size_t expected = 0;
   for (const char* const sql : contradictions) {

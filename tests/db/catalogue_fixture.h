@@ -112,6 +112,15 @@ inline db::Link make_link(uint64_t number) {
   return link;
 }
 
+// The same, with its bytes in the catalogue.
+inline db::Link make_small_link(uint64_t number, std::string bytes) {
+  db::Link link = make_link(number);
+  link.extents.clear();
+  link.size_bytes = bytes.size();
+  link.content.emplace(std::move(bytes), std::string(db::kChecksumBytes, 'y'));
+  return link;
+}
+
 inline bool same(const db::Link& a, const db::Link& b) {
   const auto fields = [](const db::Link& link) {
     return std::tie(link.token, link.name, link.content_type, link.size_bytes, link.created_at_ms, link.delete_hash,
@@ -120,6 +129,11 @@ inline bool same(const db::Link& a, const db::Link& b) {
   const auto same_extent = [](const db::Extent& x, const db::Extent& y) {
     return x.file == y.file && x.length_bytes == y.length_bytes && x.checksums == y.checksums;
   };
+  const auto same_content = [](const db::Content& x, const db::Content& y) {
+    return x.bytes == y.bytes && x.checksums == y.checksums;
+  };
+  if (a.content.has_value() != b.content.has_value()) return false;
+  if (a.content && !same_content(*a.content, *b.content)) return false;
   return fields(a) == fields(b) && std::ranges::equal(a.extents, b.extents, same_extent);
 }
 

@@ -81,9 +81,12 @@ TEST_CASE("every field of a link comes back, after the file was closed and opene
   empty.sha512 = std::string(64, '\xff');
   empty.extents[0].length_bytes = 0;
   empty.extents[0].checksums = "";
+  const Link small = test::make_small_link(9, odd_name() + std::string(8192, '\0'));
+  Link nothing = test::make_small_link(10, "");
+  nothing.content->checksums = "";
   for (const bool again : {false, true}) {
     test::CatalogueFixture parts(options, loop);
-    for (const Link* const link : {&large, &std::as_const(empty)}) {
+    for (const Link* const link : {&large, &std::as_const(empty), &small, &std::as_const(nothing)}) {
       if (!again) REQUIRE(loop.run(parts.catalogue.insert(loop.loop(), *link)));
       const auto found = loop.run(parts.catalogue.find(loop.loop(), link->token, test::kNow));
       REQUIRE(found.has_value());
@@ -161,9 +164,11 @@ TEST_CASE_FIXTURE(Fixture, "files_between includes both ends and nothing outside
   CHECK(between(0, UINT64_MAX).size() == 7);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a link whose extents do not add up is corrupt, and can be removed") {
+TEST_CASE_FIXTURE(Fixture, "a link whose extents or content do not add up is corrupt, and can be removed") {
   REQUIRE(insert(test::make_link(1)));
   REQUIRE(insert(test::make_link(2)));
+  REQUIRE(insert(test::make_small_link(3, "abc")));
+  REQUIRE(insert(test::make_small_link(4, "abc")));
   {
     OpenOptions how;
     how.path = options().path;
@@ -171,8 +176,10 @@ TEST_CASE_FIXTURE(Fixture, "a link whose extents do not add up is corrupt, and c
     Database vandal = *Database::open(how);
     REQUIRE(vandal.execute("UPDATE extents SET length = 4 WHERE file = 1", "damage"));
     REQUIRE(vandal.execute("DELETE FROM extents WHERE file = 2", "damage"));
+    REQUIRE(vandal.execute("UPDATE contents SET bytes = x'6162' WHERE link = 3", "damage"));
+    REQUIRE(vandal.execute("DELETE FROM contents WHERE link = 4", "damage"));
   }
-  for (const uint64_t number : {1U, 2U}) {
+  for (const uint64_t number : {1U, 2U, 3U, 4U}) {
     const std::string token = test::make_link(number).token;
     const auto found = loop.run(catalogue.find(loop.loop(), token, test::kNow));
     REQUIRE_FALSE(found.has_value());
@@ -183,6 +190,20 @@ TEST_CASE_FIXTURE(Fixture, "a link whose extents do not add up is corrupt, and c
     CHECK_FALSE(find(token).has_value());
   }
   CHECK_FALSE(catalogue.failed());
+}
+
+TEST_CASE_FIXTURE(Fixture, "the bytes of a small file go with its link, and leave no garbage") {
+  REQUIRE(insert(test::make_small_link(1, "abc")));
+  REQUIRE(insert(test::make_small_link(2, "def")));
+  REQUIRE(loop.run(test::end_and_remove(catalogue, loop.loop(), test::make_link(1).token)).value());
+  CHECK_FALSE(find(test::make_link(1).token).has_value());
+  CHECK(find(test::make_link(2).token)->content->bytes == "def");
+  OpenOptions how;
+  how.path = options().path;
+  how.role = Role::reader;
+  Database looked = *Database::open(how);
+  CHECK(looked.read_int64("SELECT count(*) FROM contents", "read") == 1);
+  CHECK(looked.read_int64("SELECT count(*) FROM garbage", "read") == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a checkpoint makes the log start again, while somebody reads") {
