@@ -117,6 +117,10 @@ class Catalogue {
   // no_space.
   io::Task<io::Result<bool>> checkpoint_if_due(io::EventLoop& loop);
 
+  // Whether it would make one, and the log has grown by its bound since the last one: then the next
+  // second is too late. Any thread; does not wait.
+  bool is_checkpoint_pressing() const { return file_.is_checkpoint_pressing(); }
+
   // A write that changes nothing: state() knows afterwards whether the file is still, or not any more, locked or full.
   // no_space.
   io::Task<io::Result<>> probe(io::EventLoop& loop);

@@ -37,6 +37,8 @@ constexpr Contradiction kContradictions[] = {
      "link {}: it has neither extents nor content"},
     {"SELECT c.link FROM contents c JOIN links l ON l.id = c.link WHERE length(c.bytes) != l.size",
      "link {}: its content does not have its size"},
+    {"SELECT c.link FROM contents c WHERE length(c.checksums) != CASE WHEN length(c.bytes) > 0 THEN 16 ELSE 0 END",
+     "link {}: its content has not as many checksums as it should have"},
     {"SELECT c.link FROM contents c WHERE EXISTS (SELECT 1 FROM extents e WHERE e.link = c.link)",
      "link {}: it has both extents and content"},
     {"SELECT c.link FROM contents c WHERE NOT EXISTS (SELECT 1 FROM links l WHERE l.id = c.link)",
@@ -161,6 +163,12 @@ io::Result<std::optional<uint64_t>> CatalogueAudit::next_file(uint64_t from) {
   if (!row) return std::unexpected(row.error());
   const std::optional<int64_t> file = use.column_or_null(0);
   return file ? std::optional<uint64_t>(static_cast<uint64_t>(*file)) : std::nullopt;
+}
+
+io::Result<bool> CatalogueAudit::has_content() {
+  const io::Result<int64_t> any = database_.read_int64("SELECT EXISTS (SELECT 1 FROM contents)", kOp);
+  if (!any) return std::unexpected(any.error());
+  return *any != 0;
 }
 
 io::Result<CatalogueTotals> CatalogueAudit::totals() {

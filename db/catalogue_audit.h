@@ -60,6 +60,9 @@ class CatalogueAudit {
   // The lowest file from `from` on that a link or an upload has.
   io::Result<std::optional<uint64_t>> next_file(uint64_t from);
 
+  // Whether any link has content.
+  io::Result<bool> has_content();
+
   io::Result<CatalogueTotals> totals();
   // The link with the lowest id from `from` on.
   io::Result<std::optional<NumberedLink>> next_link(int64_t from);

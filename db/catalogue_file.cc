@@ -127,6 +127,7 @@ io::Result<Transaction> CatalogueFile::begin() {
   if (state() < CatalogueState::damaged) checkpoint_if_urgent();
   if (failed()) return io::fail(io::Errc::system, "catalogue stopped after a failed commit");
   if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
+  if (writer_.has_moved()) return io::fail(io::Errc::system, "write to the catalogue: its file is gone", ENOENT);
   io::Result<Transaction> begun = Transaction::begin(writer_);
   if (begun) {
     if (mend(CatalogueState::locked)) {
@@ -211,16 +212,27 @@ io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
   // All copied: the next commit starts the log again from its beginning (unless somebody still
   // reads from it; then its frames count again). A commit meanwhile has stored another number.
   uint64_t covered = frames->in_log;
-  if (frames->checkpointed == frames->in_log) wal_frames_.compare_exchange_strong(covered, 0);
+  const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
+  copied_frames_.store(starts_again ? 0 : frames->checkpointed);
   return true;
 }
 
-bool CatalogueFile::claim_checkpoint() {
+bool CatalogueFile::is_checkpoint_due() const {
   const uint64_t bytes = wal_bytes();
   if (state() >= CatalogueState::damaged || bytes <= checkpoint_bytes_) return false;
-  // Then it is the writer's.
-  if (bytes > kUrgentFactor * checkpoint_bytes_) return false;
-  return !checkpointing_.exchange(true);
+  return bytes <= kUrgentFactor * checkpoint_bytes_;  // then it is the writer's
+}
+
+bool CatalogueFile::claim_checkpoint() {
+  return is_checkpoint_due() && !checkpointing_.exchange(true);
+}
+
+bool CatalogueFile::is_checkpoint_pressing() const {
+  if (!is_checkpoint_due() || checkpointing_.load()) return false;
+  const uint64_t bytes = wal_bytes();
+  const uint64_t copied = wal_bytes_of(copied_frames_.load(), page_bytes_);
+  // A log that is shorter than what was copied of it has started again.
+  return bytes > checkpoint_bytes_ + (copied < bytes ? copied : 0);
 }
 
 // The log starts again only after a checkpoint without a commit in between. While commits follow each

@@ -101,6 +101,8 @@ class CatalogueFile final : public io::Batch {
   // Any thread: whether a checkpoint is due and nobody makes one; if so it is the caller's, until
   // release_checkpoint().
   bool claim_checkpoint();
+  // Any thread: the same, and so much was committed since the last one that it should not be put off.
+  bool is_checkpoint_pressing() const;
   void release_checkpoint() { checkpointing_.store(false); }
 
   // Any thread.
@@ -127,12 +129,15 @@ class CatalogueFile final : public io::Batch {
   void make_room();
   void note(const Database& database, const io::Error& error);
   void note_unsafe(const Database& database, const io::Error& error);
+  bool is_checkpoint_due() const;
   bool worsen(CatalogueState state);
   bool mend(CatalogueState from);
 
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
+  // Of the log, what the last checkpoint has copied without making the log start again.
+  std::atomic<uint64_t> copied_frames_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
   std::atomic<bool> checkpointing_{false};

@@ -204,8 +204,8 @@ io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now
     if (!row || !*row) return row;
     id = use.column(0);
   }
-  for (Statement* const statement :
-       {&statements_.make_garbage, &statements_.remove_extents, &statements_.remove_content, &statements_.remove_link}) {
+  for (Statement* const statement : {&statements_.make_garbage, &statements_.remove_extents,
+                                     &statements_.remove_content, &statements_.remove_link}) {
     Statement::Use use = statement->use();
     const io::Result<> done = use.bind(1, id).run();
     if (!done) return std::unexpected(done.error());

@@ -200,6 +200,12 @@ io::Result<> Database::rewrite_header() {
   return execute(fmt::format("PRAGMA user_version={}", *version).c_str(), kOp);
 }
 
+bool Database::has_moved() const {
+  int moved = 0;
+  const int code = sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code == SQLITE_OK && moved != 0;
+}
+
 bool Database::in_transaction() const {
   return sqlite3_get_autocommit(connection_.get()) == 0;
 }

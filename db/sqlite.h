@@ -69,6 +69,8 @@ class Database {
   void reserve_log(uint64_t bytes);
   // In a transaction: writes a page that stays as it is, so that one learns whether writes go through.
   io::Result<> rewrite_header();
+  // The file is not under its path any more: it was removed or renamed, and nobody would find what is written to it.
+  bool has_moved() const;
   // False as well after SQLite has rolled back by itself (disk full, I/O error).
   bool in_transaction() const;
   io::Result<WalFrames> checkpoint(CheckpointMode mode);

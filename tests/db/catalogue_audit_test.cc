@@ -91,6 +91,9 @@ TEST_CASE("each file has its owner, beside a server and at the moment of the que
   fixture.remove(test::make_link(2));
   CHECK(audit.files_between(2, 2)->front().owner == FileRow::garbage);
   CHECK(audit.totals()->links == 2);
+  CHECK_FALSE(audit.has_content().value());
+  fixture.insert(test::make_small_link(20, ""));
+  CHECK(audit.has_content().value());
 }
 
 TEST_CASE("links come one after the other, with their extents in order, or their content") {
@@ -136,6 +139,7 @@ TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction 
       "DELETE FROM contents WHERE link = (SELECT max(id) - 1 FROM links)",
       "INSERT INTO extents VALUES (30, (SELECT max(id) - 2 FROM links), 0, 5, x'')",
       "INSERT INTO contents VALUES (98, x'', x'')",
+      "UPDATE contents SET checksums = x'' WHERE link = (SELECT max(id) - 2 FROM links)",
   };
   std::size_t expected = 0;
   for (const char* const sql : contradictions) {

@@ -206,6 +206,19 @@ TEST_CASE_FIXTURE(Fixture, "the bytes of a small file go with its link, and leav
   CHECK(looked.read_int64("SELECT count(*) FROM garbage", "read") == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "nothing is taken while the file is not under its path") {
+  REQUIRE(insert(test::make_link(1)));
+  const std::string elsewhere = options().path + "-moved";
+  std::filesystem::rename(options().path, elsewhere);
+  const io::Result<> refused = insert(test::make_link(2));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().sys_errno == ENOENT);
+  CHECK_FALSE(catalogue.failed());
+  std::filesystem::rename(elsewhere, options().path);
+  CHECK(insert(test::make_link(2)).has_value());
+  CHECK(find(test::make_link(1).token).has_value());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a checkpoint makes the log start again, while somebody reads") {
   const auto checkpoint = [&] {
     const io::Result<bool> made = loop.run(catalogue.checkpoint_if_due(loop.loop()));
@@ -244,6 +257,29 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint makes the log start again, while somebo
   CHECK(catalogue.wal_bytes() < options().checkpoint_bytes);
   CHECK(wal_file_bytes() <= options().checkpoint_bytes);
   for (uint64_t i = 1; i <= number; ++i) CHECK(find(test::make_link(i).token).has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint presses again when the log has grown by its bound since the last one") {
+  uint64_t number = 0;
+  OpenOptions how;
+  how.path = options().path;
+  std::optional<Database> reader(*Database::open(how));
+  const auto grow_until_it_presses = [&] {
+    const uint64_t before = catalogue.wal_bytes();
+    while (!catalogue.is_checkpoint_pressing()) REQUIRE(insert(test::make_link(++number)));
+    return catalogue.wal_bytes() - before;
+  };
+  CHECK(grow_until_it_presses() > options().checkpoint_bytes);
+  REQUIRE(reader->execute("BEGIN; SELECT count(*) FROM links", "read"));
+  REQUIRE(insert(test::make_link(++number)));  // not copied, for the reader
+  CHECK(loop.run(catalogue.checkpoint_if_due(loop.loop())).value());
+  CHECK(catalogue.wal_bytes() > options().checkpoint_bytes);
+  CHECK_FALSE(catalogue.is_checkpoint_pressing());
+  CHECK(grow_until_it_presses() + 64 * kKiB > options().checkpoint_bytes);
+  reader.reset();
+  CHECK(loop.run(catalogue.checkpoint_if_due(loop.loop())).value());
+  REQUIRE(insert(test::make_link(++number)));  // the log starts again
+  CHECK(grow_until_it_presses() + 64 * kKiB > options().checkpoint_bytes);
 }
 
 TEST_CASE_FIXTURE(Fixture, "the log is bounded, even when no checkpoint is ever asked for") {
