@@ -33,6 +33,9 @@ constexpr std::array<std::string_view, 2> kDurabilityNames{"full", "process"};
 constexpr std::array<std::string_view, 3> kDigestNames{"never", "on-request", "always"};
 constexpr std::array<std::string_view, 4> kLogLevelNames{"debug", "info", "warn", "error"};
 
+// Beyond it a file of its own is no dearer.
+constexpr uint64_t kMostSmallFileBytes = 64 * kKiB;
+
 // 1 EiB: above any file system, and a sum of two of them still fits an off_t.
 constexpr uint64_t kMaxSizeBytes = uint64_t{1} << 60;
 
@@ -97,6 +100,8 @@ const std::array kKeys{
         SizeKind{&Config::cache_bytes, 0, 1024 * kGiB}},
     Key{"open_files", "files that stay open for a moment after a download, each loop's",
         CountKind{&Config::open_files, 0, 10'000}},
+    Key{"small_file_size", "largest file that is kept in the catalogue, without a file of its own",
+        SizeKind{&Config::small_file_bytes, 0, kMostSmallFileBytes}},
     Key{"max_upload_size", "largest file that is taken", SizeKind{&Config::max_upload_bytes, 1, kMaxSizeBytes}},
     Key{"min_free_space", "free disk space that uploads leave alone",
         SizeKind{&Config::min_free_bytes, 0, kMaxSizeBytes}},

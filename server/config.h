@@ -43,6 +43,7 @@ struct Config {
   uint64_t memory_budget_bytes = 64 * kMiB;
   uint64_t cache_bytes = 32 * kMiB;
   uint32_t open_files = 512;  // of each loop
+  uint64_t small_file_bytes = 8 * kKiB;
   uint64_t max_upload_bytes = 1024 * kGiB;
   uint64_t min_free_bytes = 256 * kMiB;
   uint32_t max_connections = 10'000;

@@ -210,9 +210,9 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     if (!kept_up) co_return std::unexpected(kept_up.error());
     if (*kept_up) continue;
     // A slow reader holds no memory: what it has not taken is read when it can take it. Unless the link was deleted
-    // meanwhile and its file is gone: who has begun gets the rest.
+    // meanwhile and its file is gone: who has begun gets the rest; or it has no file (small_file_size bounds it).
     stop_collecting();
-    if (content_) {
+    if (content_ && !link_.extents.empty()) {
       const Result<> opened = co_await open_reader();
       if (opened) content_.reset();
     }

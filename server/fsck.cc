@@ -147,7 +147,9 @@ Result<> Fsck::check_files() {
   report_strangers("unsettled/", marks->strangers);
   Result<std::optional<uint64_t>> named = db_.next_file(0);
   if (!named) return std::unexpected(named.error());
-  names_nothing_ = !*named;
+  const Result<bool> has_content = db_.has_content();
+  if (!has_content) return std::unexpected(has_content.error());
+  names_nothing_ = !*named && !*has_content;
 
   auto next_there = there->numbers.begin();
   while (next_there != there->numbers.end() || *named) {

@@ -36,6 +36,10 @@ HotLinks::Ptr HotLinks::find(std::string_view token, uint64_t version, io::Epoch
 HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
   for (db::Extent& extent : link.extents) std::string().swap(extent.checksums);  // an assignment keeps the memory
   auto hot = std::make_shared<HotLink>();
+  if (link.content) {
+    hot->content = std::make_shared<const std::string>(std::move(link.content->bytes));
+    link.content.reset();
+  }
   hot->link = std::move(link);
   hot->version = version;
   if (hot->link.max_downloads || cost_of(*hot) > budget_bytes_) return hot;

@@ -22,12 +22,12 @@
 namespace ringdrop::server {
 
 struct HotLink {
-  db::Link link;  // without checksums
+  db::Link link;  // without checksums and content
   uint64_t version = 0;
   bool asked_again = false;                    // found here at least once
   bool filling = false;                        // a download collects the content
   std::optional<DownloadPlan> plain;           // for requests that ask for nothing special, once there was one
-  std::shared_ptr<const std::string> content;  // all of it, or nullptr
+  std::shared_ptr<const std::string> content;  // all of it, or nullptr; never that for a link without extents
 };
 
 class HotLinks {

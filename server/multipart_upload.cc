@@ -43,7 +43,7 @@ MultipartUpload::MultipartUpload(const Services& services, std::string boundary,
 }
 
 std::size_t MultipartUpload::room(std::size_t buffer_bytes) const {
-  return file_ ? file_->writer().room_to_alignment(buffer_bytes) : buffer_bytes;
+  return file_ ? file_->room_to_alignment(buffer_bytes) : buffer_bytes;
 }
 
 Task<AppendEnd> MultipartUpload::take(io::Buffer buffer, std::size_t bytes) {
@@ -77,7 +77,7 @@ Task<AppendEnd> MultipartUpload::take(io::Buffer buffer, std::size_t bytes) {
           io::Buffer whole = std::move(*held);
           held.reset();
           if (exceeds_limit(content_bytes)) co_return AppendEnd::refused(errors::kSizeLimit);
-          const Result<> appended = co_await file_->writer().append(std::move(whole), content_bytes);
+          const Result<> appended = co_await file_->append(std::move(whole), content_bytes);
           if (!appended) co_return AppendEnd::store_failed(appended.error());
           continue;
         }
@@ -98,13 +98,13 @@ Task<AppendEnd> MultipartUpload::take_content(Bytes content) {
     co_return field_.size() > kMostFieldBytes ? AppendEnd::refused(errors::kLongField) : AppendEnd{};
   }
   if (exceeds_limit(content.size())) co_return AppendEnd::refused(errors::kSizeLimit);
-  const Result<> written = co_await file_->writer().write(content);
+  const Result<> written = co_await file_->write(content);
   if (!written) co_return AppendEnd::store_failed(written.error());
   co_return AppendEnd{};
 }
 
 bool MultipartUpload::exceeds_limit(std::size_t more_bytes) const {
-  return file_->writer().bytes_appended() + more_bytes > services_.config.max_upload_bytes;
+  return file_->bytes_appended() + more_bytes > services_.config.max_upload_bytes;
 }
 
 Task<AppendEnd> MultipartUpload::begin_part() {
@@ -122,7 +122,7 @@ Task<AppendEnd> MultipartUpload::begin_part() {
       co_await IncomingFile::create(services_, std::nullopt, std::move(digests));
   if (!file) co_return AppendEnd::store_failed(file.error());
   file_ = std::move(*file);
-  file_->writer().report_to(watched_.counter(), stored_bytes_);
+  file_->report_to(watched_.counter(), stored_bytes_);
   co_return AppendEnd{};
 }
 
@@ -141,14 +141,14 @@ Task<AppendEnd> MultipartUpload::end_part() {
     co_return refused ? AppendEnd::refused(*refused) : AppendEnd{};
   }
   const std::unique_ptr<IncomingFile> file = std::move(file_);
-  const bool left_empty = meta_.name.empty() && file->writer().bytes_appended() == 0;
+  const bool left_empty = meta_.name.empty() && file->bytes_appended() == 0;
   if (left_empty) {
     co_await file->discard();
     co_return AppendEnd{};
   }
-  auto stored = co_await file->finish(services_, std::move(meta_));
+  auto stored = co_await file->finish(std::move(meta_));
   if (!stored) co_return AppendEnd::refused(stored.error());
-  stored_bytes_ += stored->extents.front().length_bytes;
+  for (const storage::Extent& extent : stored->extents) stored_bytes_ += extent.length_bytes;
   files_.push_back(std::move(*stored));
   co_return AppendEnd{};
 }

@@ -57,7 +57,7 @@ class MultipartUpload final : public BodySink {
   std::string field_;  // the value of a part that is an option
   std::vector<StoredFile> files_;
   WatchedRequest& watched_;
-  uint64_t stored_bytes_ = 0;  // of the files before the one that is being received
+  uint64_t stored_bytes_ = 0;  // on disk, of the files before the one that is being received
 };
 
 }  // namespace ringdrop::server

@@ -46,6 +46,7 @@ class Scrub {
  private:
   Result<> scrub_all();
   Result<> scrub_link(const db::NumberedLink& numbered);
+  Result<bool> scrub_content(const db::NumberedLink& numbered, std::vector<proto::Digester>& digesters);
   Result<bool> scrub_extent(const db::NumberedLink& numbered, const db::Extent& extent,
                             std::vector<proto::Digester>& digesters);
   bool see(Bytes bytes, std::vector<proto::Digester>& digesters);
@@ -110,6 +111,11 @@ Result<> Scrub::scrub_link(const db::NumberedLink& numbered) {
   std::vector<proto::Digester> digesters;
   for (const proto::Digest& digest : expected) digesters.emplace_back(digest.algorithm);
   bool sound = true;
+  if (numbered.link.content) {
+    const Result<bool> scrubbed = scrub_content(numbered, digesters);
+    if (!scrubbed) return std::unexpected(scrubbed.error());
+    sound = *scrubbed;
+  }
   for (const db::Extent& extent : numbered.link.extents) {
     const Result<bool> scrubbed = scrub_extent(numbered, extent, digesters);
     if (!scrubbed) return std::unexpected(scrubbed.error());
@@ -123,6 +129,18 @@ Result<> Scrub::scrub_link(const db::NumberedLink& numbered) {
                         proto::digest_key(expected[i].algorithm)));
   }
   return {};
+}
+
+// false: it is not sound.
+Result<bool> Scrub::scrub_content(const db::NumberedLink& numbered, std::vector<proto::Digester>& digesters) {
+  const db::Content& content = *numbered.link.content;
+  storage::Checksums checksums;
+  checksums.update(as_bytes(content.bytes));
+  if (!see(as_bytes(content.bytes), digesters)) return io::fail(Errc::cancelled, kScrub);
+  if (content.bytes.size() == numbered.link.size_bytes && checksums.finish() == content.checksums) return true;
+  finding(
+      fmt::format("link {} ({}): rot in its content, in the catalogue", numbered.id, shortened(numbered.link.token)));
+  return false;
 }
 
 // false: it is not sound.

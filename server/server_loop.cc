@@ -8,6 +8,8 @@ namespace ringdrop::server {
 namespace {
 
 constexpr io::Milliseconds kUpkeepPause{1'000};
+// How much of what the buffers may take small files may hold beside them.
+constexpr uint64_t kPartForSmallContents = 8;
 
 }  // namespace
 
@@ -16,8 +18,10 @@ ServerLoop::ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t 
       shared_(shared),
       pool_(loop, memory_bytes),
       hot_links_(shared_.config.cache_bytes / shared_.loops.size()),
+      small_contents_(shared_.config.small_file_bytes, memory_bytes / kPartForSmallContents),
       feed_(loop, shared_.config, shared_.progress, shared_.watchers),
       pause_(loop),
+      checkpoint_pressing_(loop),
       scope_(loop) {}
 
 io::Task<io::Result<>> ServerLoop::open() {
@@ -34,6 +38,8 @@ io::Task<io::Result<>> ServerLoop::open() {
                           .digest_lane = shared_.digest_lane,
                           .download_counts = download_counts_,
                           .hot_links = hot_links_,
+                          .small_contents = small_contents_,
+                          .checkpoint_pressing = checkpoint_pressing_,
                           .running_downloads = shared_.running_downloads,
                           .uploads = shared_.uploads,
                           .progress = shared_.progress,
@@ -42,6 +48,7 @@ io::Task<io::Result<>> ServerLoop::open() {
   application_.emplace(services, shared_.own_host);
   connections_.emplace(loop_, pool_, *application_, shared_.limits);
   scope_.spawn(upkeep());
+  scope_.spawn(make_checkpoints());
   scope_.spawn(feed_.run(scope_.stop_token()));
   co_return io::Result<>{};
 }
@@ -78,6 +85,15 @@ io::Task<> ServerLoop::upkeep() {
     const io::Result<> kept = co_await blobs_->upkeep();
     if (!kept) loop_.log().warn(fmt::format("upkeep of the blobs: {}", io::describe(kept.error())));
     co_await write_download_counts();
+  }
+}
+
+// Small files make the catalogue's log outgrow its bound many times a second, and whoever commits then must not be the
+// one who copies all of it.
+io::Task<> ServerLoop::make_checkpoints() {
+  const std::stop_token stop = scope_.stop_token();
+  while (!stop.stop_requested()) {
+    static_cast<void>(co_await checkpoint_pressing_.wait(loop_.now() + kUpkeepPause, stop));
     const io::Result<bool> checkpoint = co_await shared_.catalogue.checkpoint_if_due(loop_);
     if (!checkpoint) {
       loop_.log().warn(fmt::format("checkpoint of the catalogue: {}", io::describe(checkpoint.error())));

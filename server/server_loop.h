@@ -17,6 +17,7 @@
 #include "server/http/connections.h"
 #include "server/http/limits.h"
 #include "server/progress_feed.h"
+#include "server/small_contents.h"
 #include "storage/blob_store.h"
 
 namespace ringdrop::server {
@@ -55,6 +56,7 @@ class ServerLoop {
 
  private:
   io::Task<> upkeep();
+  io::Task<> make_checkpoints();
   io::Task<> write_download_counts();
   io::Task<> cut_later(io::TimePoint cut_at);
 
@@ -63,11 +65,13 @@ class ServerLoop {
   io::BufferPool pool_;
   DownloadCounts download_counts_;
   HotLinks hot_links_;
+  SmallContents small_contents_;
   ProgressFeed feed_;
   std::unique_ptr<storage::BlobStore> blobs_;
   std::optional<Application> application_;
   std::optional<http::Connections> connections_;
   io::WaitList pause_;
+  io::WaitList checkpoint_pressing_;
   io::TaskScope scope_;
 };
 

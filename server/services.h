@@ -7,6 +7,7 @@
 #include "db/catalogue.h"
 #include "io/buffer_pool.h"
 #include "io/event_loop.h"
+#include "io/wait_list.h"
 #include "io/worker.h"
 #include "server/config.h"
 #include "server/download_counts.h"
@@ -14,6 +15,7 @@
 #include "server/progress_feed.h"
 #include "server/progress_hub.h"
 #include "server/running_downloads.h"
+#include "server/small_contents.h"
 #include "server/upload_registry.h"
 #include "storage/blob_store.h"
 
@@ -28,6 +30,8 @@ struct Services {
   io::Lane& digest_lane;
   DownloadCounts& download_counts;
   HotLinks& hot_links;
+  SmallContents& small_contents;
+  io::WaitList& checkpoint_pressing;  // to be woken when a write has made Catalogue::is_checkpoint_pressing()
   RunningDownloads& running_downloads;
   UploadRegistry& uploads;
   ProgressHub& progress;

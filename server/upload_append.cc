@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/http_error.h"
 #include "server/transfer_buffers.h"
 
 namespace ringdrop::server {
@@ -17,13 +16,6 @@ std::size_t piece_bytes(const Services& services, const io::Buffer& buffer) {
 }
 
 }  // namespace
-
-io::Task<AppendEnd> FileSink::take(io::Buffer buffer, std::size_t bytes) {
-  if (writer_.bytes_appended() + bytes > limit_bytes_) co_return AppendEnd::refused(errors::kSizeLimit);
-  const io::Result<> appended = co_await writer_.append(std::move(buffer), bytes);
-  if (!appended) co_return AppendEnd::store_failed(appended.error());
-  co_return AppendEnd{};
-}
 
 io::Task<AppendEnd> append_body(const Services& services, http::BodyReader& body, BodySink& sink,
                                 std::stop_token stop) {

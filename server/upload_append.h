@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <stop_token>
+#include <utility>
 
 #include "io/task.h"
 #include "server/http/body_reader.h"
+#include "server/http_error.h"
 #include "server/services.h"
-#include "storage/blob_writer.h"
 
 namespace ringdrop::server {
 
@@ -42,16 +43,22 @@ class BodySink {
   ~BodySink() = default;
 };
 
-// The whole body is one file.
+// The whole body is one file: an IncomingFile, or a BlobWriter that goes on with one.
+template <class File>
 class FileSink final : public BodySink {
  public:
-  FileSink(storage::BlobWriter& writer, uint64_t limit_bytes) : writer_(writer), limit_bytes_(limit_bytes) {}
+  FileSink(File& file, uint64_t limit_bytes) : file_(file), limit_bytes_(limit_bytes) {}
 
-  std::size_t room(std::size_t buffer_bytes) const override { return writer_.room_to_alignment(buffer_bytes); }
-  io::Task<AppendEnd> take(io::Buffer buffer, std::size_t bytes) override;
+  std::size_t room(std::size_t buffer_bytes) const override { return file_.room_to_alignment(buffer_bytes); }
+  io::Task<AppendEnd> take(io::Buffer buffer, std::size_t bytes) override {
+    if (file_.bytes_appended() + bytes > limit_bytes_) co_return AppendEnd::refused(errors::kSizeLimit);
+    const io::Result<> appended = co_await file_.append(std::move(buffer), bytes);
+    if (!appended) co_return AppendEnd::store_failed(appended.error());
+    co_return AppendEnd{};
+  }
 
  private:
-  storage::BlobWriter& writer_;
+  File& file_;
   uint64_t limit_bytes_;
 };
 

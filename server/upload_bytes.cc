@@ -58,7 +58,7 @@ class CheckpointSink final : public BodySink {
  public:
   using Checkpoint = std::function<Task<Result<uint64_t>>()>;
 
-  CheckpointSink(io::EventLoop& loop, FileSink& file, Checkpoint make,
+  CheckpointSink(io::EventLoop& loop, FileSink<storage::BlobWriter>& file, Checkpoint make,
                  const std::function<Task<>(uint64_t)>& on_durable)
       : loop_(loop), file_(file), make_(std::move(make)), on_durable_(on_durable), last_(loop.now()) {}
 
@@ -79,7 +79,7 @@ class CheckpointSink final : public BodySink {
 
  private:
   io::EventLoop& loop_;
-  FileSink& file_;
+  FileSink<storage::BlobWriter>& file_;
   Checkpoint make_;
   const std::function<Task<>(uint64_t)>& on_durable_;
   io::TimePoint last_;

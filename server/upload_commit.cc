@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "db/tokens.h"
+#include "storage/checksums.h"
 
 namespace ringdrop::server {
 namespace {
@@ -30,6 +31,12 @@ CreatedLink make_link(const Services& services, StoredFile& file, const UploadOp
     if (digest.algorithm == proto::DigestAlgorithm::sha256) link.sha256 = std::move(digest.bytes);
     if (digest.algorithm == proto::DigestAlgorithm::sha512) link.sha512 = std::move(digest.bytes);
   }
+  if (file.held) {
+    storage::Checksums checksums;
+    checksums.update(as_bytes(file.held->bytes()));
+    link.size_bytes = file.held->bytes().size();
+    link.content.emplace(file.held->take(), checksums.finish());
+  }
   for (storage::Extent& extent : file.extents) {
     db::Extent stored;
     stored.file = extent.file.value;
@@ -47,21 +54,28 @@ Task<Result<std::vector<CreatedLink>>> publish(const Services& services, std::ve
   std::vector<db::Link> links;
   for (StoredFile& file : files) {
     created.push_back(make_link(services, file, options, {}));
-    links.push_back(created.back().link);
+    links.push_back(std::move(created.back().link));
   }
   const Result<> inserted = co_await services.catalogue.insert(services.loop, links);
+  if (services.catalogue.is_checkpoint_pressing()) services.checkpoint_pressing.wake_one();
   if (!inserted) {
     services.loop.log().error(fmt::format("an upload cannot be committed: {}", io::describe(inserted.error())));
     // After a failed commit the rows may be durable all the same: then the files are the next start's to judge.
     if (!services.catalogue.failed()) co_await discard_all(files);
     co_return std::unexpected(inserted.error());
   }
-  for (StoredFile& file : files) file.writer->settle();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i].writer) files[i].writer->settle();
+    created[i].link = std::move(links[i]);
+    created[i].link.content.reset();
+  }
   co_return std::move(created);
 }
 
 Task<> discard_all(std::vector<StoredFile>& files) {
-  for (StoredFile& file : files) co_await file.writer->discard();
+  for (StoredFile& file : files) {
+    if (file.writer) co_await file.writer->discard();
+  }
   files.clear();
 }
 

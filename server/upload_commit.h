@@ -14,7 +14,7 @@
 namespace ringdrop::server {
 
 struct CreatedLink {
-  db::Link link;
+  db::Link link;             // from publish(): without content
   std::string delete_token;  // the uploader's secret; the catalogue has its hash
 };
 

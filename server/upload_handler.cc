@@ -167,8 +167,8 @@ Task<Result<>> handle_plain_upload(const Services& services, const Exchange& exc
     watched.fail(why);
     co_return co_await send_rejection(why, exchange);
   }
-  (*file)->writer().report_to(watched.counter(), 0);
-  FileSink sink((*file)->writer(), services.config.max_upload_bytes);
+  (*file)->report_to(watched.counter(), 0);
+  FileSink sink(**file, services.config.max_upload_bytes);
   const AppendEnd end = co_await append_body(services, exchange.body, sink, exchange.stop);
   watched.fail(end);
   if (end.kind != AppendEnd::Kind::whole) {
@@ -177,7 +177,7 @@ Task<Result<>> handle_plain_upload(const Services& services, const Exchange& exc
     co_return co_await answer_broken(services, exchange, end, none);
   }
   watched.finishing();
-  auto stored = co_await (*file)->finish(services, std::move(meta));
+  auto stored = co_await (*file)->finish(std::move(meta));
   if (!stored) {
     watched.fail(stored.error());
     co_return co_await send_rejection(stored.error(), exchange);

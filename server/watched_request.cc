@@ -37,7 +37,12 @@ void WatchedRequest::finishing() {
 }
 
 void WatchedRequest::complete(const std::vector<CreatedLink>& links) {
-  if (record_) record_->complete(&links.front().link);
+  if (!record_) return;
+  // What was held until now is written with the rows.
+  uint64_t bytes = 0;
+  for (const CreatedLink& one : links) bytes += one.link.size_bytes;
+  record_->bytes_stored().store(bytes, std::memory_order_relaxed);
+  record_->complete(&links.front().link);
 }
 
 void WatchedRequest::fail(const AppendEnd& end) {

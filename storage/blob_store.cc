@@ -135,7 +135,7 @@ Task<Result<io::FileSystemStatus>> BlobStore::file_system() {
   co_return std::move(status);
 }
 
-Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::create(std::optional<uint64_t> length) {
+Task<Result<>> BlobStore::check_begin(std::optional<uint64_t> length) {
   if (space_.failed.load(std::memory_order_relaxed)) co_return io::fail(Errc::system, "storage", EROFS);
   const uint64_t expected = length.value_or(kAskForSpaceBytes);
   const bool seems_full = space_.bytes_above_floor() < expected;
@@ -146,7 +146,12 @@ Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::create(std::optional<uint64
   if (space_.bytes_above_floor() < std::max<uint64_t>(1, length.value_or(1))) {
     co_return io::fail(Errc::no_space, "reserve");
   }
+  co_return Result<>{};
+}
 
+Task<Result<std::unique_ptr<BlobWriter>>> BlobStore::create(std::optional<uint64_t> length) {
+  const Result<> may = co_await check_begin(length);
+  if (!may) co_return std::unexpected(may.error());
   Result<std::shared_ptr<BlobDirectory>> directory = co_await directory_to_fill();
   if (!directory) co_return std::unexpected(directory.error());
   const BlobId id = BlobId::make((*directory)->number, (*directory)->next_serial++);

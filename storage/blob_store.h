@@ -36,6 +36,11 @@ class BlobStore {
   // Waits for nothing: close() before, unless the process is to look as if it had crashed.
   ~BlobStore();
 
+  // Whether a file of `length` bytes, or of unknown length, may begin, as far as is known: asks the disk only where it
+  // is large or room is short. no_space (the floor included), system (a failed store too).
+  io::Task<io::Result<>> check_begin(std::optional<uint64_t> length);
+  // So many bytes go to the same disk by another way, until the next look at it.
+  void count_taken(uint64_t bytes) { space_.take(bytes); }
   // A new blob of `length` bytes, or of unknown length; its space is reserved. no_space (the floor included),
   // exhausted, system (a failed store too).
   io::Task<io::Result<std::unique_ptr<BlobWriter>>> create(std::optional<uint64_t> length);

@@ -46,6 +46,32 @@ TEST_CASE("a link with a limit of downloads is never kept, nor is anything witho
   CHECK(none.find("a", 1, kNow) == nullptr);
 }
 
+TEST_CASE(
+    "content that came with its link is there at once, counted, and goes with it; also of a link that is not kept") {
+  HotLinks links(kMiB);
+  db::Link link = link_of("a", 3);
+  link.extents.clear();
+  link.content.emplace("abc", std::string(16, 'x'));
+  const uint64_t without = [&] {
+    HotLinks others(kMiB);
+    others.keep(link_of("b", 3), 1);
+    return others.used_bytes() - sizeof(db::Extent);
+  }();
+  const HotLinks::Ptr kept = links.keep(link, 1);
+  REQUIRE(kept->content);
+  CHECK(*kept->content == "abc");
+  CHECK_FALSE(kept->link.content.has_value());
+  CHECK(links.used_bytes() == without + 3);
+  links.find("a", 1, kNow);
+  CHECK_FALSE(links.start_collecting(*kept));
+  CHECK(links.find("a", 2, kNow) == nullptr);
+  CHECK(links.used_bytes() == 0);
+
+  link.max_downloads = 1;
+  CHECK(*links.keep(link, 2)->content == "abc");
+  CHECK(links.used_bytes() == 0);
+}
+
 TEST_CASE("content is collected of a small file that was asked for more than once, by one download") {
   HotLinks links(kMiB);
   const HotLinks::Ptr small = links.keep(link_of("small", HotLinks::kMostContentBytes), 1);
