@@ -33,9 +33,6 @@ constexpr std::array<std::string_view, 2> kDurabilityNames{"full", "process"};
 constexpr std::array<std::string_view, 3> kDigestNames{"never", "on-request", "always"};
 constexpr std::array<std::string_view, 4> kLogLevelNames{"debug", "info", "warn", "error"};
 
-// Beyond it a file of its own is no dearer.
-constexpr uint64_t kMostSmallFileBytes = 64 * kKiB;
-
 // 1 EiB: above any file system, and a sum of two of them still fits an off_t.
 constexpr uint64_t kMaxSizeBytes = uint64_t{1} << 60;
 

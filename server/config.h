@@ -33,6 +33,9 @@ enum class LogLevel { debug, info, warn, error };
 // beside them.
 inline constexpr uint64_t kMinLoopMemoryBytes = 16 * kMiB;
 
+// No file above it is kept in the catalogue, whatever small_file_size says: one of its own is no dearer then.
+inline constexpr uint64_t kMostSmallFileBytes = 64 * kKiB;
+
 // Names end in their unit, except where the type is the unit (std::chrono) or the thing itself is
 // counted.
 struct Config {

@@ -32,6 +32,8 @@ constexpr std::size_t kMostSentAtOnce = 256 * kKiB;
 constexpr std::size_t kLeastSentFromPages = 16 * kKiB;
 // The end of a limited file that is sent only to who has a download left.
 constexpr uint64_t kLastPiece = 64 * kKiB;
+// What is sent from memory is sent in one piece.
+static_assert(kMostSmallFileBytes <= kLastPiece && HotLinks::kMostContentBytes <= kLastPiece);
 
 std::vector<storage::Extent> extents_of(const db::Link& link) {
   std::vector<storage::Extent> extents;

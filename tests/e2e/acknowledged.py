@@ -12,7 +12,7 @@ from harness import Closed, path_of, request, sha256_of
 from http_tools import all_of, file_part, form_request, links_of, token_of
 from tus_tools import OFFSET_TYPE, TUS
 
-SIZES = [0, 1, 4096, 5000, 70_000, 300_001]
+SIZES = [0, 1, 4096, 8192, 8193, 70_000, 300_001]
 FAR_MS = 4_000_000_000_000  # an expiry that no test lives to see
 URLENCODED = "Content-Type: application/x-www-form-urlencoded"
 

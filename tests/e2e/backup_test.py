@@ -41,12 +41,12 @@ class Backup(BackupTest):
 
     def test_what_happens_to_one_of_both_does_not_happen_to_the_other(self):
         server = self.server()
-        created = server.exchange(request("PUT", "/kept", body=b"kept", host=server.authority))
+        created = server.exchange(request("PUT", "/kept", body=b"kept" * 5000, host=server.authority))
         self.backup(server, self.directory / "copy")
         server.exchange(request("DELETE", re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))))
         wait_until(lambda: not server.stored_files(), "the original's file is gone")
         copy = self.restored(self.directory / "copy").start()
-        self.assertEqual(copy.get(path_of(created)).body, b"kept")
+        self.assertEqual(copy.get(path_of(created)).body, b"kept" * 5000)
         self.assertEqual(server.get(path_of(created)).status, 404)
         new = copy.put("new", b"new")
         self.assertEqual(server.get(new).status, 404)
@@ -54,7 +54,7 @@ class Backup(BackupTest):
 
     def test_a_link_whose_file_is_lost_is_left_out_with_a_word(self):
         server = self.server()
-        links = [server.put("lost", b"lost" * 1000), server.put("kept", b"kept")]
+        links = [server.put("lost", b"lost" * 5000), server.put("kept", b"kept")]
         self.file_of(server, links[0])[0].unlink()
         done = self.backup(server, self.directory / "copy", code=1)
         self.assert_line(done, token_of(links[0])[:6], "left out")
@@ -64,18 +64,19 @@ class Backup(BackupTest):
     def test_links_whose_files_are_lost_torn_or_something_else_are_named_and_the_rest_is_there(self):
         server = self.server()
         whats = ["kept", "missing", "torn", "longer", "fifo", "link", "directory", "also kept"]
-        links = {what: server.put("file", what.encode() * 1000) for what in whats}
+        links = {what: server.put("file", what.encode() * 5000) for what in whats}
         files = {what: self.file_of(server, link)[0] for what, link in links.items()}
         for what in ("missing", "fifo", "link", "directory"):
             files[what].unlink()
-        os.truncate(files["torn"], 3999)
-        os.truncate(files["longer"], 6001)
+        os.truncate(files["torn"], 19_999)
+        os.truncate(files["longer"], 30_001)
         os.mkfifo(files["fifo"])
         files["link"].symlink_to(files["kept"])
         files["directory"].mkdir()
         done = self.backup(server, self.directory / "copy", code=1)
-        words = {"missing": "ENOENT", "torn": "3999 bytes instead of 4000", "longer": "6001 bytes instead of 6000",
-                 "fifo": "no regular file", "link": "lost", "directory": "no regular file"}
+        words = {"missing": "ENOENT", "torn": "19999 bytes instead of 20000",
+                 "longer": "30001 bytes instead of 30000", "fifo": "no regular file", "link": "lost",
+                 "directory": "no regular file"}
         for what, word in words.items():
             self.assert_line(done, "lost: ", files[what].relative_to(server.data), token_of(links[what])[:6], word)
             self.assertNotIn(token_of(links[what]), done.stdout)
@@ -85,7 +86,7 @@ class Backup(BackupTest):
 
     def test_a_file_that_cannot_be_read_to_its_end_is_lost_and_leaves_nothing(self):
         server = self.server()
-        links = [server.put("broken", bytes(3 * MIB)), server.put("kept", b"kept")]
+        links = [server.put("broken", bytes(3 * MIB)), server.put("kept", b"kept" * 5000)]
         file, _ = self.file_of(server, links[0])
         target = self.elsewhere() / "copy"
         done = run_with_fault(file, "pread64:error=EIO:when=2", "backup", target, "--data-dir", server.data)
@@ -97,7 +98,7 @@ class Backup(BackupTest):
 
     def test_when_the_place_has_no_room_it_ends_and_the_next_run_begins_again(self):
         server = self.server()
-        link = server.put("one", b"1" * 5000)
+        link = server.put("one", b"1" * 20_000)
         target = self.elsewhere() / "copy"
         file, _ = self.file_of(server, link)
         to = target.with_name("copy.partial") / file.relative_to(server.data)
@@ -105,7 +106,7 @@ class Backup(BackupTest):
         self.assertEqual(done.returncode, 78, done)
         self.assertIn("the next one removes what is there", done.stderr)
         self.backup(server, target)
-        self.assertEqual(self.restored(target).start().get(link).body, b"1" * 5000)
+        self.assertEqual(self.restored(target).start().get(link).body, b"1" * 20_000)
 
     def test_a_name_that_could_not_be_synced_is_no_broken_backup(self):
         server = self.server()
@@ -148,7 +149,7 @@ class Place(BackupTest):
 
     def test_the_file_system_of_the_data_is_refused_to_who_wants_another(self):
         server = self.server()
-        link = server.put("one", b"1")
+        link = server.put("one", b"1" * 20_000)
         target = self.directory / "unmounted/copy"
         target.parent.mkdir()
         done = self.backup(server, target, "--other-file-system", code=78)
@@ -156,7 +157,7 @@ class Place(BackupTest):
         self.assertEqual(os.listdir(target.parent), [])
         target = self.elsewhere() / "copy"
         self.assertIn(" 1 copied", self.backup(server, target, "--other-file-system").stdout)
-        self.assertEqual(self.restored(target).start().get(link).body, b"1")
+        self.assertEqual(self.restored(target).start().get(link).body, b"1" * 20_000)
 
     def test_a_copy_that_is_told_to_stop_stops_at_once_and_the_next_run_clears_it_away(self):
         server = self.server()

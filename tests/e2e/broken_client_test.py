@@ -13,7 +13,9 @@ MOST_GROWTH = 4 * MIB  # of memory, after the first round; noise of malloc
 
 BODY = random_bytes(100 * KIB, "broken")
 HEAD = request("PUT", "/broken", "Content-Length: 1000000")
+SMALL_HEAD = request("PUT", "/broken", "Content-Length: 1000")
 CHUNKED_HEAD = request("PUT", "/broken", "Transfer-Encoding: chunked")
+LARGE_CHUNK = CHUNKED_HEAD + b"%x\r\n" % len(BODY) + BODY  # no small file any more
 
 
 class BrokenClients(EndToEnd):
@@ -22,15 +24,15 @@ class BrokenClients(EndToEnd):
     def assert_leaves_nothing(self, behave, *options, clients=CLIENTS):
         """`behave(server, wires)` opens `clients` connections, misbehaves and ends them all."""
         server = self.server(*options)
-        wires = [server.connect() for _ in range(8)]  # side by side, so on all loops
+        wires = [server.connect() for _ in range(8)]  # side by side, so on all loops, each with a directory
         for wire in wires:
-            self.assertEqual(wire.send(request("PUT", "/x", body=b"x")).read_final().status, 201)
+            self.assertEqual(wire.send(request("PUT", "/x", body=BODY)).read_final().status, 201)
         for wire in wires:
             wire.close()
         behave(server, 4)
         sockets = 1  # the listener
         wait_until(lambda: server.open_sockets() <= sockets, "the connections of the warm-up are closed")
-        fds, files = server.fd_targets(), len(server.stored_files())
+        fds, files = server.fd_targets(), len(server.stored())
         memory = None
         with self.canary(server):
             files += 1
@@ -42,7 +44,7 @@ class BrokenClients(EndToEnd):
         wait_until(lambda: server.open_sockets() <= sockets, "all connections are closed")
         self.assert_fds_return(server, fds)
         self.assertLessEqual(server.rss_without_buffers() - memory, MOST_GROWTH, "growth after the first round")
-        return server, len(server.stored_files()) - files
+        return server, len(server.stored()) - files
 
     @staticmethod
     def accept_all(server):
@@ -66,20 +68,20 @@ class BrokenClients(EndToEnd):
 
     def test_a_reset_or_a_close_in_the_body(self):
         for part in (HEAD, HEAD + BODY[:10], HEAD + BODY, CHUNKED_HEAD, CHUNKED_HEAD + b"5\r\nhel",
-                     CHUNKED_HEAD + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n"):
+                     LARGE_CHUNK + b"\r\n0\r\n", SMALL_HEAD, SMALL_HEAD + BODY[:999]):
             with self.subTest(part=part[:80], size=len(part)):
                 for end in ("reset", "close"):
                     server, _ = self.assert_leaves_nothing(
                         lambda server, n: self.all_at_once(server, n, part, lambda wire: getattr(wire, end)()),
                         clients=60)
-                    wait_until(lambda: len(server.stored_files()) == 9, "only the whole files are there")
+                    wait_until(lambda: len(server.stored()) == 9, "only the whole files are there")
 
     def test_a_reset_right_after_the_body(self):
         whole = request("PUT", "/whole", body=BODY)
         server, _ = self.assert_leaves_nothing(
             lambda server, n: self.all_at_once(server, n, whole, lambda wire: wire.reset()), clients=60)
         # Stored and never answered, or noticed in time: both are right; what there is has a row.
-        self.assertLessEqual(len(server.stored_files()), 9 + 4 + ROUNDS * 60)
+        self.assertLessEqual(len(server.stored()), 9 + 4 + ROUNDS * 60)
         server.kill9()
         server.start()
         self.assertIn(", 0 unfinished files removed, 0 files missing", server.log())
@@ -117,8 +119,8 @@ class BrokenClients(EndToEnd):
 
     def test_a_half_close_in_the_body_publishes_nothing(self):
         def behave(server, clients):
-            wires = [server.connect().send(part) for part in (HEAD + BODY, CHUNKED_HEAD + b"5\r\nhello\r\n")
-                     for _ in range(clients)]
+            parts = (HEAD + BODY, CHUNKED_HEAD + b"5\r\nhello\r\n", LARGE_CHUNK + b"\r\n")
+            wires = [server.connect().send(part) for part in parts for _ in range(clients)]
             for wire in wires:
                 wire.half_close()
             for wire in wires:
@@ -127,7 +129,7 @@ class BrokenClients(EndToEnd):
                 wire.close()
 
         server, _ = self.assert_leaves_nothing(behave, clients=60)
-        self.assertEqual(len(server.stored_files()), 9)
+        self.assertEqual(len(server.stored()), 9)
 
     def test_a_client_that_never_reads_a_large_download_is_cut_off(self):
         def behave(server, clients):
@@ -191,8 +193,8 @@ class BrokenClients(EndToEnd):
 
     def test_a_body_that_stands_still_is_408_and_gone(self):
         def behave(server, clients):
-            wires = [server.connect().send(part) for part in (HEAD, HEAD + BODY, CHUNKED_HEAD + b"5\r\nhel")
-                     for _ in range(clients)]
+            parts = (HEAD, HEAD + BODY, CHUNKED_HEAD + b"5\r\nhel", LARGE_CHUNK)
+            wires = [server.connect().send(part) for part in parts for _ in range(clients)]
             for wire in wires:
                 answer = wire.read_final()
                 self.assertEqual((answer.status, answer.get("Connection")), (408, "close"))
@@ -201,7 +203,7 @@ class BrokenClients(EndToEnd):
 
         server, _ = self.assert_leaves_nothing(behave, "--stall-timeout", "400ms", "--linger-timeout", "100ms",
                                                clients=50)
-        self.assertEqual(len(server.stored_files()), 9)
+        self.assertEqual(len(server.stored()), 9)
 
     def test_a_body_that_crawls_is_408(self):
         server = self.server("--stall-timeout", "500ms", "--min-transfer-rate", "1KiB")

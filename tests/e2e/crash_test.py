@@ -13,7 +13,7 @@ from harness import KIB, MIB, EndToEnd, main, path_of, random_bytes, request, sh
 ROUNDS = 5
 KILLS_IN_START = 4  # a round
 UPLOADERS = 12
-SIZES = [1, 100, 4096, 5000, 64 * KIB, 300 * KIB, MIB, 3 * MIB + 1, 9 * MIB]
+SIZES = [1, 100, 4096, 5000, 8192, 8193, 64 * KIB, 300 * KIB, MIB, 3 * MIB + 1, 9 * MIB]
 
 
 class Uploader(threading.Thread):
@@ -138,17 +138,17 @@ class Crash(EndToEnd):
 
     def test_an_unfinished_body_is_gone_after_kill_9(self):
         server = self.server()
-        kept = server.put("kept", b"kept")
+        kept = server.put("kept", b"kept" * 5000)
         wires = [server.connect() for _ in range(3)]
         wires[0].send(request("PUT", "/sized", f"Content-Length: {20 * MIB}") + bytes(9 * MIB))
         wires[1].send(request("PUT", "/chunked", "Transfer-Encoding: chunked") + b"%x\r\n" % (9 * MIB) + bytes(5 * MIB))
-        wires[2].send(request("PUT", "/begun", "Content-Length: 10") + b"x")
+        wires[2].send(request("PUT", "/begun", "Content-Length: 10000") + b"x")
         wait_until(lambda: len(server.stored_files()) == 4, "all bodies have a file")
         server.kill9()
         server.start()
         self.assertIn("3 unfinished files removed", server.log())
         self.assertEqual(len(server.stored_files()), 1)
-        self.assertEqual(server.get(kept).body, b"kept")
+        self.assertEqual(server.get(kept).body, b"kept" * 5000)
         for wire in wires:
             wire.close()
 
@@ -169,7 +169,7 @@ class Crash(EndToEnd):
     def test_a_client_that_breaks_off_leaves_no_file(self):
         server = self.server()
         for framing, part in ((f"Content-Length: {MIB}", b"x" * 1000),
-                              ("Transfer-Encoding: chunked", b"3e8\r\n" + b"x" * 500)):
+                              ("Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 20_000)):
             with server.connect() as wire:
                 wire.send(request("PUT", "/broken", framing) + part)
                 wait_until(lambda: len(server.stored_files()) == 1, "the body has a file")
@@ -179,7 +179,7 @@ class Crash(EndToEnd):
 
     def test_strangers_in_the_data_directory_are_left_alone(self):
         server = self.server()
-        server.put("x", b"x")
+        server.put("x", b"x" * 20_000)
         server.stop()
         stranger = server.data / "blobs" / "README"
         stranger.write_text("not ours")

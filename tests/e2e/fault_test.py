@@ -84,7 +84,7 @@ class SmallDisk(OnAMount):
         answer, code, sent = self.upload_with_curl(large)
         self.assertEqual((code, sent), (507, 0), answer)
         self.assertIn(b"storage_full", answer)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
     def test_curl_hears_that_it_is_full_in_the_middle_and_what_it_sent_is_free_at_once(self):
         kept = self.here.put("kept", b"kept" * 1000)
@@ -92,7 +92,7 @@ class SmallDisk(OnAMount):
         with self.canary(self.here):
             self.fill_with_curl()
             wait_until(lambda: self.free() > before - MIB, "its bytes are free again")
-        self.assertEqual(len(self.here.stored_files()), 2, "those of the canary and of what was there")
+        self.assertEqual(len(self.here.stored()), 2, "those of the canary and of what was there")
         self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
         self.here.put("again", b"x" * MIB)
 
@@ -276,10 +276,11 @@ class Catalogue(EndToEnd):
         self.assertTrue(path.read_bytes().startswith(b"this is no"), "nothing was written over it")
         path.write_bytes(sound)
         with sqlite3.connect(path) as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
             database.execute("PRAGMA user_version = 99")
         self.spawn_fails(server, "newer version of ringdrop")
         with sqlite3.connect(path) as database:
-            database.execute("PRAGMA user_version = 4")
+            database.execute(f"PRAGMA user_version = {version}")
         database.close()
         server.start()
 

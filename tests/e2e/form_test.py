@@ -33,11 +33,9 @@ def tricky_bytes(size, seed):
 class FormCase(EndToEnd):
     """One server, and how a form was answered."""
 
-    options = ()
-
     def setUp(self):
         super().setUp()
-        self.here = self.server(*self.options)
+        self.here = self.server()
 
     def post(self, *parts, **keywords):
         return self.here.exchange(form_request(*parts, **keywords))
@@ -45,7 +43,7 @@ class FormCase(EndToEnd):
     def assert_refused(self, answer, status, code):
         self.assertEqual(answer.status, status, answer)
         self.assertIn(f"ringdrop: {status} {code}: ".encode(), answer.body)
-        self.assertEqual(self.here.stored_files(), [], "files on disk behind a refusal")
+        self.assertEqual(self.here.stored(), [], "on disk behind a refusal")
 
     def content_of(self, path):
         got = self.here.get(path)
@@ -201,8 +199,8 @@ class Broken(FormCase):
     """What breaks off or makes no sense publishes nothing and leaves nothing on disk."""
 
     def assert_nothing_stays(self):
-        wait_until(lambda: self.here.stored_files() == [], "nothing of the form is on disk")
-        self.assertEqual(self.here.restart().stored_files(), [])
+        wait_until(lambda: self.here.stored() == [], "nothing of the form is on disk")
+        self.assertEqual(self.here.restart().stored(), [])
 
     def test_a_form_that_breaks_off_anywhere_publishes_nothing(self):
         first, second = file_part("first", random_bytes(200 * KIB, 1)), file_part("second", random_bytes(200 * KIB, 2))
@@ -223,7 +221,7 @@ class Broken(FormCase):
                             wire.send(b"%x\r\n%b\r\n" % (cut, whole[:cut]))
                         wait_until(lambda: self.here.stored_files() or cut == 0, "the server has begun")
                         wire.reset() if end == "reset" else wire.close()
-                        wait_until(lambda: self.here.stored_files() == [], "nothing of the form is on disk")
+                        wait_until(lambda: self.here.stored() == [], "nothing of the form is on disk")
         self.assert_nothing_stays()
 
     def test_a_whole_request_without_its_last_delimiter_is_400(self):
@@ -331,7 +329,7 @@ class Limits(FormCase):
         done = self.curl("-F", f"file=@{file}", "-w", "%{http_code}", self.here.url + "/")
         self.assertTrue(done.stdout.endswith(b"413"), done)
         self.assertIn(b"size_limit_exceeded", done.stdout)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
 
 class FullDisk(FormCase):
@@ -385,7 +383,7 @@ class RawPosts(FormCase):
         for target in ("/name", "/a/b", "/healthz", "/robots.txt"):
             answer = self.here.exchange(request("POST", target, body=b"x"))
             self.assertIn(answer.status, (404, 405), target)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
 
 REQUESTS = """

@@ -17,6 +17,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -32,6 +33,9 @@ GIB = 1024 * MIB
 
 # How long anything may take that happens at once on an idle machine: others compile beside us.
 PATIENCE = 60.0
+
+# Every upload but an empty one has a file of its own: for tests that look at these files.
+EVERY_FILE = ("--small-file-size", "0B")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -441,6 +445,16 @@ class Server:
         blobs = self.data / "blobs"
         return sorted(str(path.relative_to(self.data)) for path in blobs.rglob("*") if path.is_file())
 
+    def stored_contents(self):
+        """The bytes of every file that the catalogue keeps itself, in the order of their links."""
+        address = f"{(self.data / 'catalogue.sqlite3').as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
+            return [content for (content,) in database.execute("SELECT bytes FROM contents ORDER BY link")]
+
+    def stored(self):
+        """Everything that is kept of uploads on disk: paths of files, bytes of small ones."""
+        return self.stored_files() + self.stored_contents()
+
 
 def path_of(created):
     """The path of the link that a 201 carries."""
@@ -456,6 +470,8 @@ CRASH_WORDS = re.compile(r"Sanitizer|runtime error:|internal error|terminate cal
 
 class EndToEnd(unittest.TestCase):
     """Gives directories, servers and curl; looks at each server's end; prints the logs of a failed test."""
+
+    options = ()  # of every server, before those that a test gives it
 
     def setUp(self):
         self._servers = []
@@ -478,7 +494,7 @@ class EndToEnd(unittest.TestCase):
     def server(self, *options, start=True, **keywords):
         """A server that ends with the test, which fails when the server does not end well."""
         directory = tempfile.mkdtemp(prefix="server-", dir=self.directory)
-        server = Server(directory, *options, **keywords)
+        server = Server(directory, *self.options, *options, **keywords)
         self.addCleanup(self._finish, server)
         return server.start() if start else server
 

@@ -47,7 +47,7 @@ class Hot(EndToEnd):
             deleted = self.wires[0].send(request("DELETE", path + "/" + answer.get("X-Token"))).read_final()
             self.assertEqual(deleted.status, 200)
             self.assertEqual(self.statuses(path), {404})
-            wait_until(lambda: not self.here.stored_files(), "its file is gone")
+            wait_until(lambda: not self.here.stored(), "its bytes are gone")
             wait_until(lambda: not [target for target in self.here.fd_targets() if "(deleted)" in target],
                        "nobody holds the deleted file")
 

@@ -24,11 +24,9 @@ DAY_MS = 24 * HOUR_MS
 class LinkCase(EndToEnd):
     """One server and its links."""
 
-    options = ()
-
     def setUp(self):
         super().setUp()
-        self.here = self.server(*self.options)
+        self.here = self.server()
 
     def upload(self, body, *fields, target="/f.bin", method="PUT"):
         """The 201 of an upload."""
@@ -57,7 +55,7 @@ class LinkCase(EndToEnd):
         self.assert_code(self.here.get(path), 404, "not_found")
         self.assert_code(self.here.get(f"/api/links/{token_of(path)}"), 404, "not_found")
         if file_too:
-            wait_until(lambda: self.here.stored_files() == [], "the file is gone from disk", patience=10)
+            wait_until(lambda: self.here.stored() == [], "its bytes are gone from disk", patience=10)
 
 
 class Answers(LinkCase):
@@ -308,7 +306,7 @@ class Expiry(LinkCase):
                     with self.subTest(field=field, value=value, target=target), self.here.connect() as wire:
                         wire.send(request("PUT", target, *fields, "Expect: 100-continue", "Content-Length: 1"))
                         self.assert_code(wire.read_response(), 400, code)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
     def test_0x0s_form_changes_the_end(self):
         answer = self.upload(b"x")
@@ -345,6 +343,7 @@ class BoundedExpiry(LinkCase):
             time.time() + 30.1 * 86400, timezone.utc).isoformat())
 
     def test_a_maximum_alone_is_the_default(self):
+        self.options = ()
         self.here = self.server("--max-expiry", "10d")
         self.assert_expires_in(self.upload(b"x"), 10 * DAY_MS)
 

@@ -61,7 +61,7 @@ class UploadToken(OptionCase):
                     schemes = " ".join(all_of(answer, "WWW-Authenticate"))
                     self.assertIn("Basic realm=", schemes)
                     self.assertIn("Bearer", schemes)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
     def test_bearer_and_basic_are_taken_and_the_link_is_free_for_all(self):
         for field in self.good:
@@ -124,7 +124,7 @@ class Digests(OptionCase):
                          request("POST", "/", *fields, body=body)):
                 with self.subTest(fields=fields):
                     self.assert_code(self.here.exchange(data), 400, "digest_mismatch")
-                    self.assertEqual(self.here.stored_files(), [])
+                    self.assertEqual(self.here.stored(), [])
 
     def test_a_digest_of_a_form_is_that_of_its_body(self):
         body = form_body(file_part("f", b"x" * 100_000))
@@ -374,7 +374,7 @@ class Errors(OptionCase):
             with self.subTest(code=code):
                 self.assert_code(self.first_answer(server, "PUT", "/f", *fields, size=size), status, code)
                 self.assert_code(self.first_answer(server, "POST", "/", *fields, size=size), status, code)
-                self.assertEqual(server.stored_files(), [])
+                self.assertEqual(server.stored(), [])
         with self.here.connect() as wire:
             wire.send(request("PUT", "/f", self.auth, EXPECT, "Content-Length: 1"))
             self.assertEqual(wire.read_response().status, 100)

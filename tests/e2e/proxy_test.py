@@ -173,14 +173,14 @@ class Behind:
         self.addCleanup(self.proxy.stop)
         return self.proxy.start()
 
-    def options(self):
+    def curl_options(self):
         """curl's: the two hosts are the proxy, and its certificate is its own."""
         return ["-k", *(word for host in (ALONE, SHARED)
                         for word in ("--resolve", f"{host}:{self.proxy.port}:127.0.0.1"))]
 
     def through(self, *arguments, **keywords):
         """curl's standard output."""
-        return self.curl_ok(*self.options(), *arguments, **keywords)
+        return self.curl_ok(*self.curl_options(), *arguments, **keywords)
 
     def status(self, *arguments):
         return int(self.through("-o", self.directory / "said", "-w", "%{http_code}", *arguments))
@@ -197,7 +197,7 @@ class Behind:
         return {name.lower(): value.strip() for name, _, value in lines}
 
     def sha256_through(self, url):
-        with subprocess.Popen(["curl", "-q", "-sSf", "--noproxy", "*", *self.options(), url],
+        with subprocess.Popen(["curl", "-q", "-sSf", "--noproxy", "*", *self.curl_options(), url],
                               stdout=subprocess.PIPE) as process:
             digest = sha256_of(process.stdout)
         self.assertEqual(process.returncode, 0, f"curl {url}")
@@ -224,7 +224,8 @@ class Behind:
             with self.subTest(version=version):
                 before = set(server.stored_files())
                 body = random_bytes(8 * MIB, version)
-                command = ["curl", "-q", "-sS", "--noproxy", "*", *self.options(), version, "-T", "-", base + "/slow"]
+                command = ["curl", "-q", "-sS", "--noproxy", "*", *self.curl_options(), version, "-T", "-",
+                           base + "/slow"]
                 with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
                     client.stdin.write(body)
                     client.stdin.flush()
@@ -243,7 +244,8 @@ class Behind:
         server, base = self.alone()
         for version in ("--http1.1", "--http2"):
             with self.subTest(version=version):
-                command = ["curl", "-q", "-sS", "--noproxy", "*", *self.options(), version, "-T", "-", base + "/torn"]
+                command = ["curl", "-q", "-sS", "--noproxy", "*", *self.curl_options(), version, "-T", "-",
+                           base + "/torn"]
                 with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
                     client.stdin.write(bytes(2 * MIB))
                     client.stdin.flush()
@@ -333,8 +335,8 @@ class Behind:
                     EventWatcher(self.watch_through(base), target, host, host=None)]
         for one in watchers:
             one.until("waiting")
-        command = ["curl", "-q", "-sS", "--noproxy", "*", *self.options(), "-H", f"Watch-Id: {watch_id}", "-T", "-",
-                   base + "/film"]
+        command = ["curl", "-q", "-sS", "--noproxy", "*", *self.curl_options(), "-H", f"Watch-Id: {watch_id}", "-T",
+                   "-", base + "/film"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as curl:
             curl.stdin.write(bytes(2 * MIB))
             curl.stdin.flush()
@@ -394,13 +396,13 @@ class Behind:
                     self.assertTrue(url.endswith(f"/{encoded}\n"), url)
                     path = url.strip().split(f":{self.proxy.port}")[1]
                     self.assertEqual(self.through("--path-as-is", base + path), b"named")
-        self.assertEqual(len(server.stored_files()), 2 * len(names))
+        self.assertEqual(len(server.stored()), 2 * len(names))
 
     def refused_upload(self, base, *arguments):
         """curl's upload of 16 MiB where 1 MiB is the limit: (its CompletedProcess, how many bytes it has sent)."""
         file = make_file(self.directory / "large", 16 * MIB)
         with open(file, "rb") as source:
-            done = self.curl(*self.options(), "-w", "\n%{http_code} %{size_upload}", *arguments, base + "/large",
+            done = self.curl(*self.curl_options(), "-w", "\n%{http_code} %{size_upload}", *arguments, base + "/large",
                              stdin=source)
         return done, int(done.stdout.split()[-1])
 
@@ -417,7 +419,7 @@ class Behind:
                 self.assert_413_is_seen(done)
         done, _ = self.refused_upload(base, "-H", "Accept: application/json", "-T", file)
         self.assertIn(b'"size_limit_exceeded"', done.stdout, done)
-        wait_until(lambda: server.stored_files() == [], "nothing is kept")
+        wait_until(lambda: server.stored() == [], "nothing is kept")
 
     def test_the_proxy_keeps_its_connections_to_the_server(self):
         server, base = self.alone()
@@ -458,7 +460,7 @@ class BehindCaddy(Behind, EndToEnd):
         server, base = self.alone("--max-upload-size", "1MiB")
         done, _ = self.refused_upload(base, "--http1.1", "-T", "-")
         self.assertNotIn(b"/large\n", done.stdout, "no link")
-        wait_until(lambda: server.stored_files() == [], "nothing is kept")
+        wait_until(lambda: server.stored() == [], "nothing is kept")
 
 
 if __name__ == "__main__":

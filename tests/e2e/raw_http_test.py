@@ -38,13 +38,13 @@ class RawHttp(EndToEnd):
     def refused(self, cases, statuses=(400,)):
         """Each of the cases, whole and byte by byte where it is short."""
         with self.canary(self.here):
-            stored = len(self.here.stored_files())
+            stored = len(self.here.stored())
             for data in cases:
                 with self.subTest(data=data[:120], size=len(data)):
                     whole = self.refusal(data + SMUGGLED, statuses)
                     if len(data) < 300:
                         self.assertEqual(self.in_pieces(data).status, whole.status, "sent byte by byte")
-            wait_until(lambda: len(self.here.stored_files()) == stored, "nothing of it is stored")
+            wait_until(lambda: len(self.here.stored()) == stored, "nothing of it is stored")
 
     def in_pieces(self, data):
         with self.here.connect(patience=20) as wire:
@@ -162,13 +162,13 @@ class RawHttp(EndToEnd):
             b"5;\x00\r\nhello\r\n0\r\n\r\n")])
 
     def test_08_the_largest_chunk_size_neither_overflows_nor_is_stored(self):
-        stored = len(self.here.stored_files())
+        stored = len(self.here.stored())
         for size in (b"ffffffffffffffff", b"8000000000000000", b"7fffffffffffffff", b"fffffffffffffff0"):
             with self.subTest(size=size), self.here.connect(patience=20) as wire:
                 wire.send(CHUNKED + size + b"\r\n" + bytes(1000) + SMUGGLED).half_close()
                 said = wire.read_to_end()
                 self.assertNotIn(b" 20", said[:12])
-        wait_until(lambda: len(self.here.stored_files()) == stored, "nothing of it is stored")
+        wait_until(lambda: len(self.here.stored()) == stored, "nothing of it is stored")
 
     def test_09_chunk_extensions_without_end(self):
         self.refused([
@@ -246,7 +246,7 @@ class RawHttp(EndToEnd):
                       for byte in (b"\xc3\xa4", b"\xff", b"\x00", b"\x01", b"\x7f", b"a\tb", b"a#b")])
 
     def test_20_a_body_shorter_than_declared_publishes_nothing(self):
-        stored = len(self.here.stored_files())
+        stored = len(self.here.stored())
         with self.canary(self.here):
             for head, part in ((PUT + b"Content-Length: 10\r\n\r\n", b"hello"), (CHUNKED, b"5\r\nhello\r\n"),
                                (CHUNKED, b"5\r\nhello\r\n0\r\n"), (CHUNKED, b"a\r\nhello")):
@@ -254,7 +254,7 @@ class RawHttp(EndToEnd):
                     wire.send(head + part).half_close()
                     said = wire.read_to_end()
                     self.assertNotIn(b" 201 ", said)
-        wait_until(lambda: len(self.here.stored_files()) == stored + 1, "the canary's file alone is there")
+        wait_until(lambda: len(self.here.stored()) == stored + 1, "the canary's alone is there")
 
     def test_21_an_early_refusal_reaches_a_client_that_is_still_sending(self):
         server = self.server("--max-upload-size", "1MiB", "--linger-timeout", "5s")

@@ -265,7 +265,7 @@ class UploadCreation(Section):
         here = self.here = self.server("--upload-token", "s3cret")
         interim, answer = self.ask(request("PUT", "/f", INTEROP, "Upload-Complete: ?0", body=b"12345"))
         self.assertEqual(([each.status for each in interim], answer.status), ([], 401), answer)
-        self.assertEqual(here.stored_files(), [])
+        self.assertEqual(here.stored(), [])
 
 
 class OffsetRetrieval(Section):

@@ -60,14 +60,14 @@ class Resumable(EndToEnd):
                 self.assertEqual([done.get(name) for name in ("Upload-Complete", "Upload-Offset", "Upload-Watch")],
                                  [None] * 3)
                 self.assertEqual(self.here.get(path_of(done)).body, BODY)
-                files = self.here.stored_files()
+                before = self.here.stored()
                 refused = self.here.exchange(request(method, target, *fields, piece, body=BODY[:9]))
                 self.assertEqual(refused.status, 400, refused)
                 self.assertIn(b"unknown_upload_protocol", refused.body)
                 with self.here.connect() as wire:
-                    wire.send(request(method, target, *fields, whole, "Content-Length: 1000") + b"piece")
-                    wait_until(lambda: self.here.stored_files() != files, "it has a file")
-                wait_until(lambda: self.here.stored_files() == files, "what broke off is not kept")
+                    wire.send(request(method, target, *fields, whole, "Content-Length: 100000") + b"piece")
+                    wait_until(lambda: self.here.stored() != before, "it has a file")
+                wait_until(lambda: self.here.stored() == before, "what broke off is not kept")
             answer = self.here.exchange(request("POST", "/uploads", *fields, whole, body=b"x"))
             self.assertEqual(answer.status, 400, answer)
             self.assertIn(b"unknown_upload_protocol", answer.body)

@@ -144,7 +144,7 @@ class Startup(EndToEnd):
 
     def test_a_directory_with_the_name_of_a_blob_stops_no_start_and_is_left_alone(self):
         server = self.server()
-        path = server.put("kept", b"kept")
+        path = server.put("kept", b"kept" * 5000)
         server.kill9()
         file = server.data / server.stored_files()[0]
         stranger = file.with_name("0ff")
@@ -156,7 +156,7 @@ class Startup(EndToEnd):
         self.assertIn("1 directories looked at, 1 unfinished files removed, 0 files missing", server.log())
         self.assertTrue(stranger.is_dir())
         self.assertFalse(unfinished.exists())
-        self.assertEqual(server.get(path).body, b"kept")
+        self.assertEqual(server.get(path).body, b"kept" * 5000)
 
     def test_few_descriptors_bound_the_connections(self):
         server = self.server("--loops", "1", prepare=limit(resource.RLIMIT_NOFILE, 300))

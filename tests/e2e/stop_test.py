@@ -71,7 +71,7 @@ class Stop(EndToEnd):
         server = self.server("--shutdown-grace", "300ms")
         path = server.put("big", bytes(24 * MIB))
         with server.connect() as upload, server.connect(receive_buffer=16 * KIB) as download:
-            upload.send(request("PUT", "/late", "Content-Length: 1000") + b"x")
+            upload.send(request("PUT", "/late", "Content-Length: 100000") + b"x")
             download.send(request("GET", path))
             download.take(1000)
             wait_until(lambda: len(server.stored_files()) == 2, "the upload runs")
@@ -86,7 +86,7 @@ class Stop(EndToEnd):
             with self.subTest(signals=(first.name, second.name)):
                 server = self.server(*LONG_GRACE)
                 with server.connect() as upload:
-                    upload.send(request("PUT", "/late", "Content-Length: 1000") + b"x")
+                    upload.send(request("PUT", "/late", "Content-Length: 100000") + b"x")
                     wait_until(server.stored_files, "the upload runs")
                     self.stopping(server, first)
                     self.assertTrue(upload.is_silent(), "the upload may go on")

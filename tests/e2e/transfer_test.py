@@ -261,7 +261,7 @@ class Names(EndToEnd):
                 answer = server.exchange(request("PUT", f"/{name}", body=b"x"))
                 self.assertEqual(answer.status, 400)
                 self.assertIn(b"ringdrop: 400 bad_name", answer.body)
-        self.assertEqual(server.stored_files(), [])
+        self.assertEqual(server.stored(), [])
         self.assertEqual(self.outside_of(server), [])
 
     @staticmethod
@@ -295,7 +295,7 @@ class Refusals(EndToEnd):
         self.assertIn(f"ringdrop: {status} {code}: ", said)
         self.assertEqual(sent, 0, "bytes of the body that curl sent")
         self.assertEqual(exit_code, 0, "curl's exit code")
-        self.assertEqual(server.stored_files(), [])
+        self.assertEqual(server.stored(), [])
 
     def test_a_declared_size_over_the_limit_is_413_before_a_byte_is_sent(self):
         server = self.server("--max-upload-size", "1MiB")
@@ -314,13 +314,13 @@ class Refusals(EndToEnd):
             done = self.curl("-T", "-", "-w", "%{http_code}", server.url + "/x", stdin=source)
         self.assertTrue(done.stdout.endswith(b"413"), done)
         self.assertIn(b"ringdrop: 413 size_limit_exceeded: ", done.stdout)
-        self.assertEqual(server.stored_files(), [])
+        self.assertEqual(server.stored(), [])
         for over in (1, 5 * MIB):
             with server.connect() as wire:
                 wire.send(request("PUT", "/x", "Transfer-Encoding: chunked") + chunked(bytes(MIB + over)))
                 self.assertEqual(wire.read_final().status, 413)
                 self.assertTrue(wire.is_closed())
-        self.assertEqual(server.stored_files(), [])
+        self.assertEqual(server.stored(), [])
 
     def test_too_little_free_space_is_507_before_a_byte_is_sent(self):
         server = self.server("--min-free-space", "1000TiB")
@@ -334,7 +334,7 @@ class Refusals(EndToEnd):
         with server.connect() as wire:
             wire.send(request("PUT", "/x", "Expect: 100-continue", f"Content-Length: {1024 * GIB}"))
             self.assertEqual(wire.read_response().status, 507)
-        self.assertEqual(server.stored_files(), [])
+        self.assertEqual(server.stored(), [])
 
     def test_a_head_that_is_wrong_is_refused_before_a_byte_is_sent(self):
         server = self.server()

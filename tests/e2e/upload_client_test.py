@@ -300,7 +300,7 @@ class Broken(UploadClient):
                 out, said = process.communicate(timeout=PATIENCE)
                 self.assertEqual((process.returncode, out), (1, b""), (change, said))
                 self.assertIn(b"the file has changed", said)
-                wait_until(lambda: not server.stored_files(), "nothing of it is left on the server")
+                wait_until(lambda: not server.stored(), "nothing of it is left on the server")
                 self.assertEqual(self.saved(), [])
 
     def test_a_refusal_in_the_middle_is_heard(self):

@@ -88,7 +88,7 @@ class UploadId(EndToEnd):
             answer = self.here.exchange(request("PUT", "/x", f"Upload-Id: {upload_id}", body=b"x"))
             self.assertEqual(answer.status, 400, upload_id)
             self.assertIn(b"bad_upload_id", answer.body)
-        self.assertEqual(self.here.stored_files(), [])
+        self.assertEqual(self.here.stored(), [])
 
     def test_digests_are_verified_over_all_of_the_parts(self):
         import base64

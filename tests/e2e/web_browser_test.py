@@ -141,7 +141,7 @@ class Uploads(PageCase):
         told = self.play("cancel", here, [self.file()])
         self.assertEqual((told["status"], told["kept"], told["items"]), (204, [], 0))
         self.assertEqual(told["focus"], "choose-files", "who pressed the button is not left nowhere")
-        wait_until(lambda: here.stored_files() == [], "the bytes are gone")
+        wait_until(lambda: here.stored() == [], "the bytes are gone")
 
     def test_many_files_and_folders_at_once_with_their_options(self):
         here = self.server()

@@ -12,11 +12,9 @@ BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 
 
 class WebCase(EndToEnd):
-    options = ()
-
     def setUp(self):
         super().setUp()
-        self.here = self.server(*self.options)
+        self.here = self.server()
 
     def ask(self, target, *fields, method="GET"):
         return self.here.exchange(request(method, target, *fields, host=self.here.authority), to_head=method == "HEAD")
