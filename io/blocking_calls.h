@@ -1,5 +1,6 @@
-// Calls that the ring has no operation for under kernel 6.1 (or whose operation blocks): they run on a worker lane and
-// come back as completions, so that nobody above can tell the difference.
+// Calls that the ring has no operation for under kernel 6.1 (or whose operation blocks), and memory's first touch,
+// which waits as long as the kernel makes huge pages: they run on a worker lane and come back as completions, so that
+// nobody above can tell the difference.
 #pragma once
 
 #include "io/error.h"

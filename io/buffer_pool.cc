@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "io/pending.h"
 
 namespace ringdrop::io {
 namespace {
@@ -20,11 +21,10 @@ BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
       slabs_(budget_bytes / kSlabBytes),
       common_slabs_(slabs_.size() - slabs_.size() / 4),
       upload_waiters_(loop),
-      other_waiters_(loop) {
+      other_waiters_(loop),
+      preparing_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
   loop_.health().pool_bytes.store(slabs_.size() * kSlabBytes, std::memory_order_relaxed);
-  // A huge page is one segment of the device's request where 512 small ones are more than many devices take at once,
-  // and one entry of the TLB. Where there are none nothing changes.
   const std::size_t bytes = slabs_.size() * kSlabBytes;
   void* const mapped =
       mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -32,7 +32,8 @@ BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
   mapped_ = static_cast<std::byte*>(mapped);
   const auto address = reinterpret_cast<uintptr_t>(mapped);
   memory_ = mapped_ + (align_up(address, kHugePageBytes) - address);
-  static_cast<void>(madvise(memory_, bytes, MADV_HUGEPAGE));
+  // The fault of a small page waits for nothing, and a small buffer takes no more than it has. Large ones: prepare().
+  static_cast<void>(madvise(memory_, bytes, MADV_NOHUGEPAGE));
 }
 
 BufferPool::~BufferPool() {
@@ -80,14 +81,23 @@ std::optional<Buffer> BufferPool::take(Use use, std::size_t piece_bytes) {
 std::optional<unsigned> BufferPool::slab_for(Use use, std::size_t piece_bytes) {
   const bool large = piece_bytes == kLargeBufferBytes;
   const std::size_t end = large || use == Use::upload ? common_slabs_ : slabs_.size();
-  std::optional<unsigned> undivided;
   for (unsigned i = 0; i < end; ++i) {
     if (slabs_[i].piece_bytes == piece_bytes && !slabs_[i].free_pieces.empty()) return i;
-    if (slabs_[i].piece_bytes == 0 && !undivided) undivided = i;
   }
-  if (!undivided || (large && (large_slabs_ + 1) * 2 > slabs_.size())) return std::nullopt;
-  divide(*undivided, piece_bytes);
+  if (large && (large_slabs_ + 1) * 2 > slabs_.size()) return std::nullopt;
+  const std::optional<unsigned> undivided = undivided_slab(end, large);
+  if (undivided) divide(*undivided, piece_bytes);
+  if (!undivided && large) prepare_one();
   return undivided;
+}
+
+// The lowest.
+std::optional<unsigned> BufferPool::undivided_slab(std::size_t end, bool resident) const {
+  for (unsigned i = 0; i < end; ++i) {
+    if (slabs_[i].piece_bytes != 0 || slabs_[i].memory == Slab::Memory::in_preparation) continue;
+    if (!resident || slabs_[i].memory == Slab::Memory::resident) return i;
+  }
+  return std::nullopt;
 }
 
 void BufferPool::divide(unsigned index, std::size_t piece_bytes) {
@@ -96,10 +106,28 @@ void BufferPool::divide(unsigned index, std::size_t piece_bytes) {
   if (piece_bytes == kLargeBufferBytes) ++large_slabs_;
   const std::size_t pieces = kSlabBytes / piece_bytes;
   for (std::size_t piece = pieces; piece-- > 0;) slab.free_pieces.push_back(static_cast<uint16_t>(piece));
-  if (slab.mapped_before) return;
-  slab.mapped_before = true;
+}
+
+// All that are undivided are bare.
+void BufferPool::prepare_one() {
+  if (is_preparing()) return;
+  const std::optional<unsigned> bare = undivided_slab(common_slabs_, false);
+  if (bare) preparing_.spawn(prepare(*bare));
+}
+
+Task<> BufferPool::prepare(unsigned index) {
+  Slab& slab = slabs_[index];
+  slab.memory = Slab::Memory::in_preparation;
   const MutableBytes memory(memory_ + index * kSlabBytes, kSlabBytes);
-  if (loop_.ring().register_memory(index, memory)) slab.fixed = static_cast<int>(index);
+  Request request;
+  request.op = Op::make_resident;
+  request.data = memory.data();
+  request.bytes = memory.size();
+  const Result<> done = co_await Pending<void>(loop_, "prepare", request);
+  // Not done: whoever wants a large one next tries again.
+  slab.memory = done ? Slab::Memory::resident : Slab::Memory::bare;
+  if (done && loop_.ring().register_memory(index, memory)) slab.fixed = static_cast<int>(index);
+  wake(kSlabBytes / kSmallBufferBytes, false);
 }
 
 void BufferPool::give_back(Buffer& buffer) {
@@ -118,8 +146,11 @@ void BufferPool::give_back(Buffer& buffer) {
     slab.piece_bytes = 0;
     slab.free_pieces.clear();
   }
-  // Wakes as many as can be served, and no more: who is woken in vain waits at the end again.
-  const bool reserved = buffer.slab_ >= common_slabs_;
+  wake(served, buffer.slab_ >= common_slabs_);
+}
+
+// As many as can be served, and no more: who is woken in vain waits at the end again.
+void BufferPool::wake(std::size_t served, bool reserved) {
   while (served > 0 && wake_next(reserved)) --served;
 }
 

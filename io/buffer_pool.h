@@ -1,10 +1,12 @@
 // The memory of one loop's transfers: aligned buffers in two sizes under one budget, so that memory follows the
 // configuration and not the number of clients.
 //
-// The budget is mapped at once and becomes resident slab by slab, when first used. A slab of 4 MiB holds two large or
-// 256 small buffers and is registered with the ring where that is possible. At most half of the slabs are lent as large
-// buffers. The last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that
-// a download (and a request's head) always finds a small one however many uploads there are.
+// The budget is mapped at once and becomes resident as it is used. A slab of 4 MiB holds two large or 256 small
+// buffers. Before a slab is divided into large ones for the first time a worker makes it resident, in huge pages, which
+// takes milliseconds, and it is registered with the ring where that is possible; meanwhile there are only the others.
+// Small ones need none of that: their pages come one by one. At most half of the slabs are lent as large buffers. The
+// last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that a download
+// (and a request's head) always finds a small one however many uploads there are.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +18,9 @@
 
 #include "base/bytes.h"
 #include "io/event_loop.h"
+#include "io/operation.h"
 #include "io/task.h"
+#include "io/task_scope.h"
 #include "io/wait_list.h"
 
 namespace ringdrop::io {
@@ -48,7 +52,7 @@ class Buffer {
   MutableBytes bytes() const { return memory_; }
   std::byte* data() const { return memory_.data(); }
   std::size_t size() const { return memory_.size(); }
-  // The registered slot, or kNoFixedBuffer.
+  // The registered slot, or kNoFixedBuffer: most small ones have none.
   int fixed_buffer() const { return fixed_; }
 
  private:
@@ -67,7 +71,8 @@ class BufferPool {
   // Who asks: uploads leave the reserve to everybody else.
   enum class Use : uint8_t { upload, other };
 
-  // `budget_bytes` is rounded down to slabs; at least 4 of them. The loop outlives the pool, the pool its buffers.
+  // `budget_bytes` is rounded down to slabs; at least 4 of them. The loop outlives the pool, the pool its buffers. It
+  // is closed before it ends.
   BufferPool(EventLoop& loop, uint64_t budget_bytes);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
@@ -75,26 +80,36 @@ class BufferPool {
 
   // A small buffer; within a use first come, first served, and turn by turn where both uses wait. timed_out, cancelled.
   Task<Result<Buffer>> small(Use use, TimePoint deadline, std::stop_token stop);
-  // At once or not at all.
+  // At once or not at all. A large one that is declined may be there in some milliseconds: a slab is made ready for it,
+  // one at a time.
   std::optional<Buffer> try_small(Use use);
   std::optional<Buffer> try_large(Use use);
 
+  // Suspends until no slab is being made ready. Nobody takes a buffer from now on.
+  Task<> close() { return preparing_.join(); }
+
   uint64_t budget_bytes() const { return slabs_.size() * kSlabBytes; }
   uint64_t lent_bytes() const { return lent_bytes_; }
+  bool is_preparing() const { return preparing_.size() > 0; }
 
  private:
   friend class Buffer;
   struct Slab {
+    enum class Memory : uint8_t { bare, in_preparation, resident };
+    Memory memory = Memory::bare;
     std::size_t piece_bytes = 0;        // 0: not divided
     std::vector<uint16_t> free_pieces;  // indices; the last is taken next
-    bool mapped_before = false;         // registration was tried
-    int fixed = -1;
+    int fixed = kNoFixedBuffer;
   };
 
   std::optional<Buffer> take(Use use, std::size_t piece_bytes);
   std::optional<unsigned> slab_for(Use use, std::size_t piece_bytes);
+  std::optional<unsigned> undivided_slab(std::size_t end, bool resident) const;
   void divide(unsigned slab, std::size_t piece_bytes);
+  void prepare_one();
+  Task<> prepare(unsigned slab);
   void give_back(Buffer& buffer);
+  void wake(std::size_t served, bool reserved);
   bool wake_next(bool reserved);
 
   EventLoop& loop_;
@@ -107,6 +122,7 @@ class BufferPool {
   bool uploads_turn_ = false;
   WaitList upload_waiters_;
   WaitList other_waiters_;
+  TaskScope preparing_;
 };
 
 }  // namespace ringdrop::io

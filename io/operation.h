@@ -34,6 +34,7 @@ enum class Op : uint8_t {
   list_directory,  // names into *names, without "." and ".."               (getdents)
   file_system,     // into *file_system_status                              (fstatfs)
   lock,            // exclusive, for as long as the file is open; -EWOULDBLOCK when another process has it   (flock)
+  make_resident,   // data, whole pages: their content is lost, and their next use faults nothing in        (madvise)
 };
 
 inline constexpr uint64_t kNoOffset = UINT64_MAX;

@@ -75,7 +75,8 @@ class Ring {
   // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
   // without waiting for the peer. closed, system: the connection is lost. Immediate (sendfile(2)).
   virtual Result<SentNow> send_file(int, Bytes, int, uint64_t, std::size_t) { return SentNow{}; }
-  // Registers memory as fixed buffer `slot`; false: not possible, go on without.
+  // Registers memory as fixed buffer `slot`; false: not possible, go on without. Immediate when the memory is resident
+  // (Op::make_resident); else the kernel makes it so here.
   virtual bool register_memory(unsigned slot, MutableBytes memory) = 0;
 };
 

@@ -363,6 +363,7 @@ void UringRing::submit(Operation& operation) {
     case Op::list_directory:
     case Op::file_system:
     case Op::lock:
+    case Op::make_resident:
       CHECK_THAT(false && "a blocking call");
   }
   io_uring_sqe_set_data64(sqe, user_data_of(operation));

@@ -61,6 +61,7 @@ io::Task<bool> ServerLoop::close(io::TimePoint cut_at) {
   }
   scope_.request_stop();
   co_await scope_.join();
+  co_await pool_.close();
   co_await write_download_counts();
   if (blobs_) co_await blobs_->close();
   blobs_.reset();

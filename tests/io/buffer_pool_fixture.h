@@ -23,12 +23,6 @@ inline std::vector<Buffer> take_all_small(BufferPool& pool, Use use) {
   return all;
 }
 
-inline std::vector<Buffer> take_all_large(BufferPool& pool, Use use) {
-  std::vector<Buffer> all;
-  while (std::optional<Buffer> buffer = pool.try_large(use)) all.push_back(std::move(*buffer));
-  return all;
-}
-
 inline void drop_last(std::vector<Buffer>& buffers) {
   buffers.pop_back();
 }
@@ -40,6 +34,17 @@ struct Pool {
   std::vector<io::Errc> refused;
   std::vector<Buffer> held;
   io::TaskScope scope{fixture.loop()};
+
+  ~Pool() { finish_preparing(); }
+
+  void finish_preparing() { fixture.run(pool.close()); }
+  // When its slab is ready.
+  std::optional<Buffer> large(Use use) {
+    std::optional<Buffer> buffer = pool.try_large(use);
+    if (buffer || !pool.is_preparing()) return buffer;
+    finish_preparing();
+    return pool.try_large(use);
+  }
 
   void wait(int who, Use use, io::TimePoint deadline = io::kNever) {
     scope.spawn(wait_for_one(who, use, deadline, scope.stop_token()));
@@ -59,5 +64,11 @@ struct Pool {
     held.push_back(std::move(*buffer));
   }
 };
+
+inline std::vector<Buffer> take_all_large(Pool& p, Use use) {
+  std::vector<Buffer> all;
+  while (std::optional<Buffer> buffer = p.large(use)) all.push_back(std::move(*buffer));
+  return all;
+}
 
 }  // namespace ringdrop::test

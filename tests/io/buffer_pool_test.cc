@@ -1,7 +1,9 @@
 #include "io/buffer_pool.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <utility>
@@ -19,7 +21,7 @@ using io::kSmallBufferBytes;
 // Buffers at random, and what must be true of them.
 class Model {
  public:
-  Model(BufferPool& pool, uint64_t seed) : pool_(pool), random_(seed) {}
+  Model(Pool& p, uint64_t seed) : p_(p), pool_(p.pool), random_(seed) {}
 
   void step() {
     const Use use = random_() % 3 == 0 ? Use::other : Use::upload;
@@ -33,6 +35,9 @@ class Model {
         break;
       case 3:
         release(random_() % 2 == 0);
+        break;
+      case 4:
+        p_.finish_preparing();
         break;
       default:
         release(false);
@@ -91,6 +96,7 @@ class Model {
     if (others_small < pool_.budget_bytes() / 4) CHECK(pool_.try_small(Use::other).has_value());
   }
 
+  Pool& p_;
   BufferPool& pool_;
   std::mt19937_64 random_;
   std::vector<Lent> lent_;
@@ -111,12 +117,12 @@ TEST_CASE("the budget is rounded down to slabs, and small buffers can use all of
 
 TEST_CASE("at most half of the budget is lent as large buffers") {
   Pool p;
-  std::vector<Buffer> large = take_all_large(p.pool, Use::other);
+  std::vector<Buffer> large = take_all_large(p, Use::other);
   CHECK(large.size() == kBudget / 2 / kLargeBufferBytes);
   const std::vector<Buffer> small = take_all_small(p.pool, Use::other);
   CHECK(small.size() == kBudget / 2 / kSmallBufferBytes);
   large.clear();
-  CHECK(take_all_large(p.pool, Use::other).size() == 4);
+  CHECK(take_all_large(p, Use::other).size() == 4);
 }
 
 TEST_CASE("uploads hold at most three quarters, the rest is for everybody else") {
@@ -130,7 +136,7 @@ TEST_CASE("uploads hold at most three quarters, the rest is for everybody else")
 
 TEST_CASE("uploads whose large buffers lie in half-empty slabs leave a small one for everybody else") {
   Pool p;
-  std::vector<Buffer> large = take_all_large(p.pool, Use::upload);
+  std::vector<Buffer> large = take_all_large(p, Use::upload);
   REQUIRE(large.size() == 4);
   // One stays in each of two slabs: 4 MiB are lent, and 4 MiB beside them are no use as small buffers.
   large.erase(large.begin() + 2);
@@ -141,11 +147,11 @@ TEST_CASE("uploads whose large buffers lie in half-empty slabs leave a small one
 
 TEST_CASE("uploads leave a small buffer for everybody else also where downloads had large ones beside theirs") {
   Pool p;
-  std::vector<Buffer> uploads = take_all_large(p.pool, Use::upload);
+  std::vector<Buffer> uploads = take_all_large(p, Use::upload);
   REQUIRE(uploads.size() == 4);
   uploads.erase(uploads.begin() + 2);
   uploads.erase(uploads.begin());
-  std::vector<Buffer> downloads = take_all_large(p.pool, Use::other);
+  std::vector<Buffer> downloads = take_all_large(p, Use::other);
   CHECK(downloads.size() == 2);
   const std::vector<Buffer> small = take_all_small(p.pool, Use::upload);
   downloads.clear();
@@ -157,7 +163,7 @@ TEST_CASE("memory that was lent in one size is lent in the other when it has com
   for (int i = 0; i < 3; ++i) {
     CHECK(take_all_small(p.pool, Use::other).size() == kBudget / kSmallBufferBytes);
     CHECK(p.pool.lent_bytes() == 0);
-    CHECK(take_all_large(p.pool, Use::other).size() == 4);
+    CHECK(take_all_large(p, Use::other).size() == 4);
     CHECK(p.pool.lent_bytes() == 0);
   }
 }
@@ -171,7 +177,7 @@ TEST_CASE("few buffers touch few slabs: the one that came back is the next to go
 TEST_CASE("a buffer can be moved, and gives its memory back once") {
   Pool p;
   std::optional<Buffer> first = p.pool.try_small(Use::other);
-  std::optional<Buffer> second = p.pool.try_large(Use::upload);
+  std::optional<Buffer> second = p.large(Use::upload);
   std::byte* const data = first->data();
   Buffer moved = std::move(*first);
   first.reset();
@@ -186,12 +192,52 @@ TEST_CASE("a buffer can be moved, and gives its memory back once") {
   CHECK(p.pool.lent_bytes() == 0);
 }
 
+TEST_CASE("a large buffer is declined until its slab is resident, and meanwhile there are small ones") {
+  Pool p;
+  CHECK_FALSE(p.pool.try_large(Use::upload).has_value());
+  CHECK(p.pool.is_preparing());
+  CHECK_FALSE(p.pool.try_large(Use::other).has_value());  // one at a time
+  const std::optional<Buffer> small = p.pool.try_small(Use::upload);
+  CHECK(small.has_value());
+  p.finish_preparing();
+  // Two of one slab; a third needs another.
+  const std::optional<Buffer> first = p.pool.try_large(Use::upload);
+  const std::optional<Buffer> second = p.pool.try_large(Use::upload);
+  CHECK(first.has_value());
+  CHECK(second.has_value());
+  CHECK_FALSE(p.pool.try_large(Use::upload).has_value());
+  CHECK(p.pool.is_preparing());
+}
+
+TEST_CASE("a slab is made ready once, and nothing is where all that may be large is lent") {
+  Pool p;
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<Buffer> large = take_all_large(p, Use::other);
+    CHECK(large.size() == 4);
+    CHECK_FALSE(p.pool.try_large(Use::other).has_value());
+    CHECK_FALSE(p.pool.is_preparing());
+  }
+  const std::optional<Buffer> again = p.pool.try_large(Use::upload);
+  CHECK(again.has_value());
+}
+
+TEST_CASE("a slab whose pages a worker has touched is resident, and one that was small before becomes so too") {
+  Pool p;
+  take_all_small(p.pool, Use::other);
+  const std::optional<Buffer> large = p.large(Use::upload);
+  REQUIRE(large.has_value());
+  std::vector<unsigned char> pages(kLargeBufferBytes / io::kDirectAlignment);
+  REQUIRE(mincore(large->data(), kLargeBufferBytes, pages.data()) == 0);
+  CHECK(std::ranges::all_of(pages, [](unsigned char page) { return (page & 1) != 0; }));
+}
+
 TEST_CASE("whatever is taken and given back, the bounds hold and no two buffers overlap") {
   RANDOM_TEST(seed);
   Pool p;
-  Model model(p.pool, seed);
+  Model model(p, seed);
   for (int i = 0; i < 2'000; ++i) model.step();
   model.release_all();
+  p.finish_preparing();
   CHECK(take_all_small(p.pool, Use::other).size() == kBudget / kSmallBufferBytes);
 }
 

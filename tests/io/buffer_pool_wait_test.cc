@@ -9,6 +9,7 @@
 namespace ringdrop::test {
 
 using io::Errc;
+using io::kSlabBytes;
 
 TEST_CASE("small does not wait while there are buffers, and gets one when one comes back") {
   Pool p;
@@ -56,7 +57,7 @@ TEST_CASE("uploads that wait keep their order while the others' buffers come and
 
 TEST_CASE("a large buffer that comes back serves all who wait for small ones, of both kinds") {
   Pool p;
-  std::vector<Buffer> large = take_all_large(p.pool, Use::other);
+  std::vector<Buffer> large = take_all_large(p, Use::other);
   std::vector<Buffer> small = take_all_small(p.pool, Use::other);
   for (int who = 0; who < 5; ++who) p.wait(who, who % 2 ? Use::upload : Use::other);
   p.settle();
@@ -66,6 +67,19 @@ TEST_CASE("a large buffer that comes back serves all who wait for small ones, of
   std::ranges::sort(p.served);
   CHECK(p.served == std::vector<int>{0, 1, 2, 3, 4});
   p.fixture.drain(p.scope);
+}
+
+TEST_CASE("who waits for a small buffer gets one of the slab that was made ready for a large one") {
+  Pool p;
+  CHECK_FALSE(p.pool.try_large(Use::other).has_value());
+  const std::vector<Buffer> all = take_all_small(p.pool, Use::other);
+  CHECK(all.size() == 3 * kSlabBytes / io::kSmallBufferBytes);
+  for (int who = 0; who < 4; ++who) p.wait(who, who % 2 ? Use::upload : Use::other);
+  CHECK(p.served.empty());
+  p.finish_preparing();
+  p.fixture.drain(p.scope);
+  std::ranges::sort(p.served);
+  CHECK(p.served == std::vector<int>{0, 1, 2, 3});
 }
 
 TEST_CASE("a wait for a buffer ends at its deadline, and the others keep their places") {

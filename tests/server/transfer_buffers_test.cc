@@ -28,6 +28,7 @@ std::size_t next_size(Pool& pool, TransferBuffers& buffers, bool much_left, bool
 
 TEST_CASE("a transfer starts on a small buffer, and is lent a large one when that was filled") {
   Pool pool;
+  static_cast<void>(pool.large(Use::upload));
   TransferBuffers buffers(pool.pool, Use::upload);
   CHECK(next_size(pool, buffers, true, true) == kSmallBufferBytes);
   CHECK(next_size(pool, buffers, true, true) == kLargeBufferBytes);
@@ -36,12 +37,14 @@ TEST_CASE("a transfer starts on a small buffer, and is lent a large one when tha
 
 TEST_CASE("a peer that is proven already starts on a large buffer") {
   Pool pool;
+  static_cast<void>(pool.large(Use::upload));
   TransferBuffers buffers(pool.pool, Use::upload, true);
   CHECK(next_size(pool, buffers, true, true) == kLargeBufferBytes);
 }
 
 TEST_CASE("who does not fill a large buffer has to prove itself for longer each time") {
   Pool pool;
+  static_cast<void>(pool.large(Use::upload));
   TransferBuffers buffers(pool.pool, Use::upload, true);
   for (const int needed : {2, 4, 8, 16, 32, 64, 64}) {
     CAPTURE(needed);
@@ -50,9 +53,17 @@ TEST_CASE("who does not fill a large buffer has to prove itself for longer each 
   }
 }
 
+TEST_CASE("a transfer goes on with small buffers until a slab is ready for large ones") {
+  Pool pool;
+  TransferBuffers buffers(pool.pool, Use::upload, true);
+  CHECK(next_size(pool, buffers, true, true) == kSmallBufferBytes);
+  pool.finish_preparing();
+  CHECK(next_size(pool, buffers, true, true) == kLargeBufferBytes);
+}
+
 TEST_CASE("a transfer never waits for a large buffer") {
   Pool pool;
-  const std::vector<io::Buffer> all_large = test::take_all_large(pool.pool, Use::upload);
+  const std::vector<io::Buffer> all_large = test::take_all_large(pool, Use::upload);
   TransferBuffers buffers(pool.pool, Use::upload, true);
   CHECK(next_size(pool, buffers, true, true) == kSmallBufferBytes);
 }

@@ -150,6 +150,7 @@ Task<> serve(io::EventLoop& loop, io::Listener listener, io::TerminationSignals&
   connections.drain();
   connections.cut();
   co_await connections.join();
+  co_await pool.close();
   loop.stop();
 }
 

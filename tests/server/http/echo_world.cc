@@ -102,6 +102,7 @@ EchoWorld::~EchoWorld() {
   connections.cut();
   sim::run_task(world, loop, accepting.join());
   sim::run_task(world, loop, connections.join());
+  sim::run_task(world, loop, pool.close());
   CHECK_THAT(pool.lent_bytes() == 0);
 }
 
