@@ -9,7 +9,7 @@ taken within a round. The machine should be quiet. --quick: small sizes, one rou
 
 `CPU`: all threads and processes of the server, not the load generator, and not the kernel's own threads, which write
 nginx's page cache to the disk after its answer. `peak`: resident at most during the run. The load generator uses the same
-cores as the servers."""
+cores as the servers; one that asks at a fixed rate, for latencies, waits for them less than others (latency_cases.py)."""
 
 import argparse
 import contextlib

@@ -4,6 +4,7 @@ number that the machine decides is looked at: bench_test.py --build build/releas
 
 import argparse
 import json
+import platform
 import socket
 import subprocess
 import sys
@@ -131,6 +132,13 @@ class LoadGenerator(unittest.TestCase):
         self.assertEqual(report["requests"] + report["never_begun"], 200)
         # One request has seen the stall, the hundred that were due in it have waited for its end.
         self.assertGreater(report["latency_us"]["p90"], 100_000)
+
+    def test_a_fixed_rate_has_short_slices_of_the_cpu_where_the_kernel_knows_them(self):
+        _, alone = self.load(lambda *_: ok(), "download", "--count", 2)
+        self.assertFalse(alone["short_slices"])
+        _, due = self.load(lambda *_: ok(), "download", "--rate", 200, "--seconds", 0.1)
+        version = tuple(int(part) for part in platform.release().split(".")[:2])
+        self.assertEqual(due["short_slices"], version >= (6, 12))
 
     def test_appends_follow_one_another(self):
         def answer(number, body):

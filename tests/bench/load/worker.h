@@ -3,8 +3,8 @@
 // Without a rate a connection asks again as soon as it has its answer: that finds out how much a server can do, and a
 // server that stalls is asked less while it does. With a rate, requests are due at fixed times, whoever has a
 // connection free takes the next, and its latency counts from when it was due: what a stall keeps waiting is counted as
-// waiting
-// ("coordinated omission").
+// waiting ("coordinated omission"). Such a worker asks the kernel for short slices of the CPU:
+// what it waits for the CPU is counted as the server's time.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct Outcome {
   uint64_t sent_bytes = 0;     // with all framing, of what was cut too
   uint64_t errors = 0;
   uint64_t reconnects = 0;
-  uint64_t never_begun = 0;  // were due, and had no connection even after the end
+  uint64_t never_begun = 0;      // were due, and had no connection even after the end
+  bool has_short_slices = true;  // of the CPU, every worker
   std::map<int, uint64_t> statuses;
   std::string location;  // of the last answer that had one
   Nanoseconds first_start = 0, last_answer = 0;
