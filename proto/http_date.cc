@@ -22,15 +22,17 @@ constexpr std::array<std::string_view, 7> kDays = {"Sunday",   "Monday", "Tuesda
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::size_t kShortName = 3;
+constexpr std::size_t kImfFixdateBytes = std::string_view("Sun, 06 Nov 1994 08:49:37 GMT").size();
 
 // What four digits of a year can say: 0001-01-01T00:00:00 and 9999-12-31T23:59:59.
 constexpr int64_t kFirstSecond = -62'135'596'800;
 constexpr int64_t kLastSecond = 253'402'300'799;
 
+// `value` in so many decimal digits. An answer has a date each, so the number is written in place.
 void append_number(std::string& text, unsigned value, std::size_t width) {
-  const std::string digits = std::to_string(value);
-  text.append(width - std::min(width, digits.size()), '0');
-  text += digits;
+  const std::size_t end = text.size() + width;
+  text.resize(end, '0');
+  for (std::size_t at = end; value > 0; value /= 10) text[--at] = static_cast<char>('0' + value % 10);
 }
 
 // Takes a date apart from the front. After the first mismatch it stays failed and all results are
@@ -165,6 +167,7 @@ std::string format_http_date(int64_t epoch_seconds) {
   const year_month_day date(today);
   const std::chrono::hh_mm_ss time(instant - today);
   std::string text;
+  text.reserve(kImfFixdateBytes);
   text += kDays[std::chrono::weekday(today).c_encoding()].substr(0, kShortName);
   text += ", ";
   append_number(text, static_cast<unsigned>(date.day()), 2);

@@ -141,14 +141,15 @@ std::string_view reason_phrase(uint16_t status) {
   }
 }
 
-std::string format_status_line(uint16_t status) {
+void append_status_line(std::string& text, uint16_t status) {
   CHECK_THAT(status >= 100 && status <= 999);  // status-code = 3DIGIT, RFC 9112 4
-  std::string line = "HTTP/1.1 ";
-  line += std::to_string(status);
-  line += ' ';  // stays when there is no phrase, RFC 9112 4
-  line += reason_phrase(status);
-  line += "\r\n";
-  return line;
+  text += "HTTP/1.1 ";
+  text += static_cast<char>('0' + status / 100);
+  text += static_cast<char>('0' + status / 10 % 10);
+  text += static_cast<char>('0' + status % 10);
+  text += ' ';  // stays when there is no phrase, RFC 9112 4
+  text += reason_phrase(status);
+  text += "\r\n";
 }
 
 void append_field(std::string& text, std::string_view name, std::string_view value) {
@@ -165,12 +166,20 @@ std::string format_fields(const Fields& fields) {
   for (const Field& field : fields) bytes += field.name.size() + field.value.size() + 4;
   std::string text;
   text.reserve(bytes);
-  for (const Field& field : fields) append_field(text, field.name, field.value);
+  append_fields(text, fields);
   return text;
 }
 
+void append_fields(std::string& text, const Fields& fields) {
+  for (const Field& field : fields) append_field(text, field.name, field.value);
+}
+
 std::string format_response_head(const ResponseHead& head) {
-  return format_status_line(head.status) + format_fields(head.fields) + "\r\n";
+  std::string text;
+  append_status_line(text, head.status);
+  append_fields(text, head.fields);
+  text += "\r\n";
+  return text;
 }
 
 std::string format_chunk_size(std::size_t bytes) {

@@ -17,7 +17,8 @@ std::string_view reason_phrase(uint16_t status);
 // input).
 std::string format_response_head(const ResponseHead& head);
 // Its parts, for who puts a head together himself: "HTTP/1.1 201 Created\r\n", a line each field.
-std::string format_status_line(uint16_t status);
+void append_status_line(std::string& text, uint16_t status);
+void append_fields(std::string& text, const Fields& fields);
 std::string format_fields(const Fields& fields);
 void append_field(std::string& text, std::string_view name, std::string_view value);
 

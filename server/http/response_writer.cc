@@ -55,9 +55,9 @@ std::string ResponseWriter::final_head(uint16_t status, std::string_view field_l
   if (unknown_length && http_1_0_) keep_alive_ = false;  // delimited by the end of the connection (RFC 9112 6.3)
   std::string text;
   text.reserve(field_lines.size() + kOwnLinesBytes);
-  text += proto::format_status_line(status);
+  proto::append_status_line(text, status);
   text += field_lines;
-  text += proto::format_fields(added_);
+  proto::append_fields(text, added_);
   proto::append_field(text, "Date", proto::format_http_date(loop_.epoch_ms() / 1000));
   if (length && has_body(status)) proto::append_field(text, "Content-Length", std::to_string(*length));
   if (chunked_) proto::append_field(text, "Transfer-Encoding", "chunked");
