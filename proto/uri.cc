@@ -145,6 +145,7 @@ std::string percent_encode(std::string_view bytes) {
 std::vector<std::string_view> path_segments(std::string_view path) {
   std::vector<std::string_view> segments;
   if (!path.starts_with('/')) return segments;
+  segments.reserve(static_cast<std::size_t>(std::ranges::count(path, '/')));
   while (true) {
     path.remove_prefix(1);
     const std::size_t slash = path.find('/');

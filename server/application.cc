@@ -40,7 +40,7 @@ Task<Result<>> send_help(const Config& config, const Exchange& exchange) {
   head.fields.add("Content-Type", "text/plain; charset=utf-8");
   head.fields.add("X-Content-Type-Options", "nosniff");
   head.fields.add("Vary", "Accept");  // a browser gets the page
-  const std::string text = help_text(config, exchange.base_url);
+  const std::string text = help_text(config, exchange.base_url());
   co_return co_await exchange.response.send(head, text);
 }
 
@@ -104,14 +104,12 @@ Task<Result<>> send_not_allowed(const Exchange& exchange, std::string_view allow
 }  // namespace
 
 Task<Result<>> Application::handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
-                                   http::ResponseWriter& response, std::stop_source cut) {
-  const std::string base_url = origin_.base_url(request, peer);
+                                   http::ResponseWriter& response, const std::stop_source& cut) {
   add_cors_fields(services_.config, request, response);
   // "The Tus-Resumable header MUST be included in every request and response except for OPTIONS requests."
   const bool tus = request.fields.find("Tus-Resumable") && request.method != proto::Method::options;
   if (tus) response.add_field("Tus-Resumable", proto::kTusVersion);
-  const std::stop_token stop = cut.get_token();
-  const Exchange exchange{request, base_url, body, response, stop, cut};
+  const Exchange exchange{request, origin_, peer, body, response, response.stop(), cut};
   const Route to = route(request);
   co_return co_await dispatch(to, exchange);
 }

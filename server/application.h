@@ -20,7 +20,7 @@ class Application final : public http::Handler {
       : services_(services), origin_(services.config, own_host), readiness_(services_) {}
 
   io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
-                                http::ResponseWriter& response, std::stop_source cut) override;
+                                http::ResponseWriter& response, const std::stop_source& cut) override;
   io::Task<io::Result<>> refuse(const proto::Rejection& why, http::ResponseWriter& response) override;
 
  private:

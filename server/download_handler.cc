@@ -299,14 +299,14 @@ Task<Result<>> send_without_body(const Exchange& exchange, const DownloadPlan& p
 // The plan for this request: the one that holds for all plain ones, or one of its own, in `planned`.
 const DownloadPlan& plan_for(const Services& services, const proto::RequestHead& request, HotLink& hot,
                              std::optional<DownloadPlan>& planned) {
-  const int64_t now_s = services.loop.epoch_ms() / 1000;
   if (asks_for_plain_download(request)) {
     if (!hot.plain) {
-      hot.plain = plan_download(request, hot.link, now_s, {});
+      hot.plain = plan_download(request, hot.link, services.loop.epoch_ms() / 1000, {});
       hot.plain->head.fields = {};  // which its lines have
     }
     return *hot.plain;
   }
+  const int64_t now_s = services.loop.epoch_ms() / 1000;
   planned = plan_download(request, hot.link, now_s, db::make_link_token(services.loop.ring()));
   return *planned;
 }

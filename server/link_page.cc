@@ -60,9 +60,10 @@ PageFields describe(const proto::RequestHead& request, const db::Link& link) {
 }  // namespace
 
 bool wants_link_page(const proto::RequestHead& request, const db::Link& link) {
-  const bool nobody_clicked =
-      is_prefetch(request) || is_preview_bot(request.fields.find("User-Agent").value_or(std::string_view()));
-  if (link.max_downloads && nobody_clicked) return true;
+  const auto nobody_clicked = [&] {
+    return is_prefetch(request) || is_preview_bot(request.fields.find("User-Agent").value_or(std::string_view()));
+  };
+  if (link.max_downloads && nobody_clicked()) return true;
   if (!is_navigation(request) || asks_for_attachment(request) || request.fields.find("Range")) return false;
   return asks_for_page(request) || !proto::may_display_inline(link.content_type);
 }

@@ -103,7 +103,7 @@ AppendWishes wishes_of(const Exchange& exchange, const ResumableFields& fields) 
 Task<Result<>> answer_link(const Exchange& exchange, CreatedLink link, uint64_t offset) {
   exchange.response.add_field("Upload-Offset", std::to_string(offset));  // tus-js-client needs it to see the end
   exchange.response.add_field("Upload-Complete", "?1");
-  exchange.response.add_field("Upload-Link", link_url(exchange.base_url, link.link));
+  exchange.response.add_field("Upload-Link", link_url(exchange.base_url(), link.link));
   std::vector<CreatedLink> links;
   links.push_back(std::move(link));
   co_return co_await answer_created(exchange, links);
@@ -201,8 +201,8 @@ proto::Fields resumable_standing_fields(const Services& services, const Exchange
   proto::Fields fields = state_fields(services, upload.offset_bytes, upload.complete, upload.expires_at_ms);
   if (upload.length) fields.add("Upload-Length", std::to_string(*upload.length));
   if (upload.link) {
-    fields.add("Upload-Link", link_url(exchange.base_url, upload.link->link));
-    add_link_fields(exchange.base_url, *upload.link, fields);
+    fields.add("Upload-Link", link_url(exchange.base_url(), upload.link->link));
+    add_link_fields(exchange.base_url(), *upload.link, fields);
   }
   return fields;
 }

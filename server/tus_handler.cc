@@ -43,8 +43,8 @@ proto::Fields state_fields(const Exchange& exchange, uint64_t offset, io::EpochM
   fields.add("Upload-Offset", std::to_string(offset));
   fields.add("Upload-Expires", proto::format_http_date(expires_at_ms / 1000));
   if (link) {
-    fields.add("Upload-Link", link_url(exchange.base_url, link->link));
-    add_link_fields(exchange.base_url, *link, fields);
+    fields.add("Upload-Link", link_url(exchange.base_url(), link->link));
+    add_link_fields(exchange.base_url(), *link, fields);
   }
   return fields;
 }

@@ -95,15 +95,15 @@ io::Task<io::Result<>> answer_created(const Exchange& exchange, const std::vecto
   const bool json = proto::accepts_by_name(exchange.request.fields.joined("Accept"), "application/json");
   proto::ResponseHead head;
   head.status = 201;
-  head.fields.add("Location", link_url(exchange.base_url, created.front().link));
+  head.fields.add("Location", link_url(exchange.base_url(), created.front().link));
   head.fields.add("Content-Type", json ? "application/json" : "text/plain; charset=utf-8");
   head.fields.add("X-Content-Type-Options", "nosniff");
   head.fields.add("Cache-Control", "no-store");
-  const proto::Fields each = fields_of_each(exchange.base_url, created);
+  const proto::Fields each = fields_of_each(exchange.base_url(), created);
   if (size_of(each) <= kMostFieldBytes) {
     for (const proto::Field& field : each) head.fields.add(field.name, field.value);
   }
-  const std::string body = json ? as_json(exchange.base_url, created) : as_text(exchange.base_url, created);
+  const std::string body = json ? as_json(exchange.base_url(), created) : as_text(exchange.base_url(), created);
   co_return co_await exchange.response.send(head, body);
 }
 

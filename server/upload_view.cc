@@ -104,7 +104,7 @@ Task<Result<>> handle_upload_view(const Services& services, const Exchange& exch
   view.bytes_stored = progress.bytes_stored;
   view.bytes_total = progress.bytes_total;
   view.started_at_ms = row->created_at_ms;
-  if (!progress.token.empty()) view.url = link_url(exchange.base_url, progress.token, progress.name);
+  if (!progress.token.empty()) view.url = link_url(exchange.base_url(), progress.token, progress.name);
 
   UploadStanding standing;
   standing.offset_bytes = *record && open && !complete ? (*record)->durable() : progress.bytes_stored;

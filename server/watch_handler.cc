@@ -63,7 +63,7 @@ bool may_watch_from_there(const Config& config, const Exchange& exchange) {
   const std::string_view authority = authority_of(*origin);
   if (authority.empty()) return false;
   return proto::equals_ignoring_case(authority, exchange.request.host) ||
-         proto::equals_ignoring_case(authority, authority_of(exchange.base_url));
+         proto::equals_ignoring_case(authority, authority_of(exchange.base_url()));
 }
 
 // One watcher and what it is told next.
@@ -119,7 +119,7 @@ class Watcher {
     ProgressNews own;
     own.version = news_->version;
     own.progress = news_->progress;
-    std::string url = link_url(exchange_.base_url, own.progress.token, own.progress.name);
+    std::string url = link_url(exchange_.base_url(), own.progress.token, own.progress.name);
     news_ = make_news(watch_id_, std::move(own), std::move(url));
   }
 

@@ -58,7 +58,7 @@ void WatchedRequest::fail(const proto::Rejection& why) {
 }
 
 std::string watch_url(const Exchange& exchange, const std::string& watch_id) {
-  return fmt::format("{}/watch/{}", exchange.base_url, watch_id);
+  return fmt::format("{}/watch/{}", exchange.base_url(), watch_id);
 }
 
 }  // namespace ringdrop::server

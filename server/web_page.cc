@@ -78,6 +78,7 @@ bool accepts_page(const proto::RequestHead& request) {
 }
 
 bool is_navigation(const proto::RequestHead& request) {
+  if (!request.fields.find("Accept")) return false;
   const std::string accept = request.fields.joined("Accept");
   const bool is_program =
       proto::accepts_by_name(accept, "application/json") || proto::accepts_by_name(accept, "application/problem+json");
@@ -128,7 +129,7 @@ Task<Result<>> send_page(const Exchange& exchange, WebPage page, PageFields fiel
 
 Task<Result<>> send_index_page(const Config& config, const Exchange& exchange) {
   PageFields fields;
-  fields["base"] = exchange.base_url;
+  fields["base"] = exchange.base_url();
   fields["max_size"] = whole_size(config.max_upload_bytes, language_of(exchange.request));
   // What becomes of a link whose uploader wishes nothing.
   const bool forever = config.default_expiry.count() == 0 && config.max_expiry.count() == 0;

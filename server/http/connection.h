@@ -24,7 +24,7 @@ class Handler {
   // cannot go on (the peer is gone, a deadline passed, an answer broke off); it is closed. A stop of `cut` ends this
   // connection now: the server asks for it, and the handler may.
   virtual io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
-                                        ResponseWriter& response, std::stop_source cut) = 0;
+                                        ResponseWriter& response, const std::stop_source& cut) = 0;
   // The answer to bytes that are no acceptable request; closes the connection afterwards.
   virtual io::Task<io::Result<>> refuse(const proto::Rejection& why, ResponseWriter& response) = 0;
 

@@ -83,6 +83,8 @@ class ResponseWriter {
   const HttpLimits& limits() const { return limits_; }
   // The server is about to stop: what waits for nothing in particular should end.
   const std::stop_token& drain() const { return drain_; }
+  // The connection ends now.
+  const std::stop_token& stop() const { return stop_; }
 
   // The connection ends after this answer. Before its head is made: the answer says so.
   void close_after() { keep_alive_ = false; }

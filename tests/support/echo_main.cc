@@ -112,7 +112,7 @@ Task<Result<>> echo_messages(const proto::RequestHead& request, http::ResponseWr
 class Echo final : public http::Handler {
  public:
   Task<Result<>> handle(const proto::RequestHead& request, const io::Address&, http::BodyReader& body,
-                        http::ResponseWriter& response, std::stop_source cut) override {
+                        http::ResponseWriter& response, const std::stop_source& cut) override {
     if (proto::asks_for_websocket(request)) co_return co_await echo_messages(request, response, std::move(cut));
     const Collected collected = co_await collect(body);
     if (collected.refused) co_return co_await send_rejection(*collected.refused, response);

@@ -44,7 +44,7 @@ io::Task<io::Result<>> send_hints(ResponseWriter& response) {
 }  // namespace
 
 io::Task<io::Result<>> EchoHandler::handle(const proto::RequestHead& request, const io::Address&, BodyReader& body,
-                                           ResponseWriter& response, std::stop_source cut) {
+                                           ResponseWriter& response, const std::stop_source& cut) {
   if (request.path == "/chatter") co_return co_await chatter(response.inbound().loop(), response, std::move(cut));
   std::string text = request.method_text + " " + request.path + "\n";
   if (request.path == "/hints") {

@@ -27,7 +27,7 @@ inline constexpr std::size_t kLargePiece = 100'000;
 class EchoHandler final : public Handler {
  public:
   io::Task<io::Result<>> handle(const proto::RequestHead& request, const io::Address& peer, BodyReader& body,
-                                ResponseWriter& response, std::stop_source cut) override;
+                                ResponseWriter& response, const std::stop_source& cut) override;
   io::Task<io::Result<>> refuse(const proto::Rejection& why, ResponseWriter& response) override;
 };
 
