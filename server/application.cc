@@ -101,6 +101,14 @@ Task<Result<>> send_not_allowed(const Exchange& exchange, std::string_view allow
   co_return co_await send_rejection(errors::kMethodNotAllowed, exchange, fields);
 }
 
+Task<Result<>> send_nothing_there(const Exchange& exchange) {
+  if (reads(exchange.request) && is_navigation(exchange.request)) co_return co_await send_missing_page(exchange);
+  // As that of a link that is not there: a client cannot tell which it was.
+  proto::Fields fields;
+  fields.add("Vary", kDownloadVary);
+  co_return co_await send_rejection(errors::kNotFound, exchange, fields);
+}
+
 }  // namespace
 
 Task<Result<>> Application::handle(const proto::RequestHead& request, const io::Address& peer, http::BodyReader& body,
@@ -114,62 +122,60 @@ Task<Result<>> Application::handle(const proto::RequestHead& request, const io::
   co_return co_await dispatch(to, exchange);
 }
 
+// What it returns is awaited before `exchange` goes.
 Task<Result<>> Application::dispatch(const Route& to, const Exchange& exchange) {
   switch (to.kind) {
     case Route::Kind::help:
-      if (accepts_page(exchange.request)) co_return co_await send_index_page(services_.config, exchange);
-      co_return co_await send_help(services_.config, exchange);
+      if (accepts_page(exchange.request)) return send_index_page(services_.config, exchange);
+      return send_help(services_.config, exchange);
     case Route::Kind::health:
-      co_return co_await send_text(exchange, "ok\n");
+      return send_text(exchange, "ok\n");
     case Route::Kind::readiness:
-      co_return co_await send_readiness(services_, readiness_, exchange);
+      return send_readiness(services_, readiness_, exchange);
     case Route::Kind::metrics:
-      co_return co_await send_metrics(services_, exchange);
+      return send_metrics(services_, exchange);
     case Route::Kind::robots:
-      co_return co_await send_text(exchange, kRobots);
+      return send_text(exchange, kRobots);
     case Route::Kind::favicon:
-      co_return co_await send_favicon(exchange);
+      return send_favicon(exchange);
     case Route::Kind::asset:
-      co_return co_await send_asset(exchange, to.name);
+      return send_asset(exchange, to.name);
     case Route::Kind::upload:
-      co_return co_await handle_upload(services_, exchange, to.name);
+      return handle_upload(services_, exchange, to.name);
     case Route::Kind::post:
-      co_return co_await handle_post(services_, exchange);
+      return handle_post(services_, exchange);
     case Route::Kind::download:
-      co_return co_await handle_download(services_, exchange, to.token);
+      return handle_download(services_, exchange, to.token);
     case Route::Kind::link_info:
-      co_return co_await handle_link_info(services_, exchange, to.token);
+      return handle_link_info(services_, exchange, to.token);
     case Route::Kind::remove:
-      co_return co_await handle_delete(services_, exchange, to.token);
+      return handle_delete(services_, exchange, to.token);
     case Route::Kind::remove_url:
-      co_return co_await handle_delete_url(services_, exchange, to.token, to.secret);
+      return handle_delete_url(services_, exchange, to.token, to.secret);
     case Route::Kind::link_form:
-      co_return co_await handle_link_form(services_, exchange, to.token);
+      return handle_link_form(services_, exchange, to.token);
     case Route::Kind::uploads:
-      if (exchange.request.fields.find("Tus-Resumable") || has_tus_content(exchange.request))
-        co_return co_await handle_tus_creation(services_, exchange);
-      if (is_resumable(exchange.request)) co_return co_await handle_upload(services_, exchange, {});
-      co_return co_await send_rejection(errors::kUnknownProtocol, exchange);
+      if (exchange.request.fields.find("Tus-Resumable") || has_tus_content(exchange.request)) {
+        return handle_tus_creation(services_, exchange);
+      }
+      if (is_resumable(exchange.request)) return handle_upload(services_, exchange, {});
+      return send_rejection(errors::kUnknownProtocol, exchange);
     case Route::Kind::upload_of:
-      co_return co_await handle_upload_of(services_, exchange, to.id);
+      return handle_upload_of(services_, exchange, to.id);
     case Route::Kind::watch:
-      co_return co_await handle_watch(services_, exchange, to.id);
+      return handle_watch(services_, exchange, to.id);
     case Route::Kind::upload_progress:
-      co_return co_await handle_upload_progress(services_, exchange, to.id);
+      return handle_upload_progress(services_, exchange, to.id);
     case Route::Kind::options:
-      co_return co_await send_options(services_, exchange, to.allow);
+      return send_options(services_, exchange, to.allow);
     case Route::Kind::not_allowed:
-      co_return co_await send_not_allowed(exchange, to.allow);
+      return send_not_allowed(exchange, to.allow);
     case Route::Kind::unsupported:
-      co_return co_await send_rejection(errors::kUnsupportedMethod, exchange);
+      return send_rejection(errors::kUnsupportedMethod, exchange);
     case Route::Kind::not_found:
       break;
   }
-  if (reads(exchange.request) && is_navigation(exchange.request)) co_return co_await send_missing_page(exchange);
-  // As that of a link that is not there: a client cannot tell which it was.
-  proto::Fields fields;
-  fields.add("Vary", kDownloadVary);
-  co_return co_await send_rejection(errors::kNotFound, exchange, fields);
+  return send_nothing_there(exchange);
 }
 
 Task<Result<>> Application::refuse(const proto::Rejection& why, http::ResponseWriter& response) {

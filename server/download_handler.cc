@@ -70,15 +70,16 @@ class Download {
   Task<Result<>> open_reader();
   Task<Result<>> send_body();
   Task<Result<>> send_range(proto::ByteRange range);
-  Task<Result<bool>> send_from_memory(uint64_t& offset, uint64_t end);
   Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
   Task<Result<bool>> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end);
   std::optional<storage::BlobReader::FilePiece> find_pages(uint64_t offset, uint64_t end) const;
   Task<Result<std::size_t>> send_piece(Bytes piece);
+  Task<Result<std::size_t>> begin_part(Bytes piece);
   void collect(Bytes sent);
   void stop_collecting();
   Task<> settle();
-  Task<Result<>> take_before_last_piece(uint64_t offset, uint64_t range_last);
+  bool needs_download(uint64_t offset, uint64_t range_last) const;
+  Task<Result<>> take_download();
   std::size_t chunk_bytes(uint64_t offset, uint64_t end, std::size_t most) const;
   bool is_limited() const { return link_.max_downloads.has_value(); }
   // Where the last piece of the file begins.
@@ -152,8 +153,10 @@ Task<> Download::settle() {
 
 Task<Result<>> Download::send_body() {
   if (link_.size_bytes == 0) {
-    const Result<> may = co_await take_before_last_piece(0, 0);
-    if (!may) co_return may;
+    if (needs_download(0, 0)) {
+      const Result<> may = co_await take_download();
+      if (!may) co_return may;
+    }
     start_answer();
     last_byte_sent_ = true;
   }
@@ -171,10 +174,13 @@ Task<Result<>> Download::send_body() {
   co_return co_await response_.write(as_bytes(end));
 }
 
-// The answer reaches the last byte of a limited file: from here on it needs a download.
-Task<Result<>> Download::take_before_last_piece(uint64_t offset, uint64_t range_last) {
+// The answer reaches the last byte of a limited file: from its last piece on it needs a download.
+bool Download::needs_download(uint64_t offset, uint64_t range_last) const {
   const bool reaches_end = range_last + 1 >= link_.size_bytes;
-  if (!is_limited() || taken_ || !reaches_end || offset < last_piece()) co_return Result<>{};
+  return is_limited() && !taken_ && reaches_end && offset >= last_piece();
+}
+
+Task<Result<>> Download::take_download() {
   // What the kernel still holds has not arrived: a client that hangs up now, megabytes before the end, has had nothing.
   if (response_.started()) {
     const Result<> arrived = co_await response_.wait_acknowledged();
@@ -198,18 +204,25 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
   const uint64_t end = range.last + 1;
   uint64_t offset = range.first;
   while (offset < end) {
-    const Result<> may = co_await take_before_last_piece(offset, range.last);
-    if (!may) co_return may;
+    if (needs_download(offset, range.last)) {
+      const Result<> may = co_await take_download();
+      if (!may) co_return may;
+    }
     Result<bool> kept_up = true;
     const std::optional<storage::BlobReader::FilePiece> pages = find_pages(offset, end);
     if (content_) {
-      kept_up = co_await send_from_memory(offset, end);
+      const Bytes piece = as_bytes(*content_).subspan(offset, end - offset);
+      const Result<std::size_t> sent = co_await send_piece(piece);
+      if (!sent) co_return std::unexpected(sent.error());
+      offset += *sent;
+      kept_up = *sent == piece.size();
     } else if (pages) {
       kept_up = co_await send_pages(*pages, offset, end);
     } else {
       kept_up = co_await send_from_disk(offset, end);
     }
     if (!kept_up) co_return std::unexpected(kept_up.error());
+    // The peer took all that was there.
     if (*kept_up) continue;
     // A slow reader holds no memory: what it has not taken is read when it can take it. Unless the link was deleted
     // meanwhile and its file is gone: who has begun gets the rest; or it has no file (small_file_size bounds it).
@@ -226,15 +239,6 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
   co_return Result<>{};
 }
 
-// true: the peer took all that was there. `offset` moves on.
-Task<Result<bool>> Download::send_from_memory(uint64_t& offset, uint64_t end) {
-  const Bytes piece = as_bytes(*content_).subspan(offset, end - offset);
-  const Result<std::size_t> sent = co_await send_piece(piece);
-  if (!sent) co_return std::unexpected(sent.error());
-  offset += *sent;
-  co_return *sent == piece.size();
-}
-
 // What can be sent without a copy, and without a wait for the disk.
 std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offset, uint64_t end) const {
   if (!sends_pages_ || content_ || collecting_ || !part_head_.empty()) return std::nullopt;
@@ -243,6 +247,7 @@ std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offs
   return reader_->find_in_memory(offset, bytes);
 }
 
+// true: the peer took all that was there, here and below. `offset` moves on.
 Task<Result<bool>> Download::send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end) {
   start_answer();
   const Result<io::SentNow> sent = response_.write_file_now(*piece.file, piece.offset, piece.bytes);
@@ -279,11 +284,14 @@ Task<Result<bool>> Download::send_from_disk(uint64_t& offset, uint64_t end) {
 // With what goes before it. How much of it left in time.
 Task<Result<std::size_t>> Download::send_piece(Bytes piece) {
   start_answer();
-  if (!part_head_.empty()) {
-    const Result<> begun = co_await response_.write(as_bytes(part_head_));
-    if (!begun) co_return std::unexpected(begun.error());
-    part_head_.clear();
-  }
+  if (!part_head_.empty()) return begin_part(piece);
+  return response_.write_some(piece, http::kBufferPatience);
+}
+
+Task<Result<std::size_t>> Download::begin_part(Bytes piece) {
+  const Result<> begun = co_await response_.write(as_bytes(part_head_));
+  if (!begun) co_return std::unexpected(begun.error());
+  part_head_.clear();
   co_return co_await response_.write_some(piece, http::kBufferPatience);
 }
 
@@ -322,9 +330,12 @@ Task<Result<>> refuse(const Exchange& exchange, const proto::Rejection& why) {
 }  // namespace
 
 Task<Result<>> handle_download(const Services& services, const Exchange& exchange, std::string_view token) {
-  const std::expected<HotLinks::Ptr, proto::Rejection> found = co_await find_link_to_download(services, token);
-  if (!found) co_return co_await refuse(exchange, found.error());
-  const HotLinks::Ptr& hot = *found;
+  HotLinks::Ptr hot = find_hot_link(services, token);
+  if (!hot) {
+    std::expected<HotLinks::Ptr, proto::Rejection> found = co_await find_link_to_download(services, token);
+    if (!found) co_return co_await refuse(exchange, found.error());
+    hot = std::move(*found);
+  }
   if (wants_link_page(exchange.request, hot->link)) co_return co_await send_link_page(exchange, hot->link);
   std::optional<DownloadPlan> planned;
   const DownloadPlan& plan = plan_for(services, exchange.request, *hot, planned);
@@ -332,7 +343,7 @@ Task<Result<>> handle_download(const Services& services, const Exchange& exchang
 
   std::optional<RunningDownloads::Guard> running;
   if (hot->link.max_downloads) running.emplace(services.running_downloads, hot->link.token);
-  Download download(services, exchange, hot, plan);
+  Download download(services, exchange, std::move(hot), plan);
   const Result<> sent = co_await download.send();
   if (sent) co_return co_await exchange.response.finish();
   if (exchange.response.started()) co_return sent;

@@ -20,11 +20,13 @@ io::Task<std::expected<db::Link, proto::Rejection>> find_link(const Services& se
   co_return std::move(**found);
 }
 
+HotLinks::Ptr find_hot_link(const Services& services, std::string_view token) {
+  return services.hot_links.find(token, services.catalogue.version_of(token), services.loop.epoch_ms());
+}
+
 io::Task<std::expected<HotLinks::Ptr, proto::Rejection>> find_link_to_download(const Services& services,
                                                                                std::string_view token) {
   const uint64_t version = services.catalogue.version_of(token);
-  HotLinks::Ptr hot = services.hot_links.find(token, version, services.loop.epoch_ms());
-  if (hot) co_return std::move(hot);
   std::expected<db::Link, proto::Rejection> link = co_await find_link(services, token);
   if (!link) co_return std::unexpected(link.error());
   co_return services.hot_links.keep(std::move(*link), version);

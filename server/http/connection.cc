@@ -106,9 +106,11 @@ Task<std::expected<bool, proto::Rejection>> Connection::read_head() {
         co_return std::unexpected(kSlowHead);
       }
       if (!there) co_return false;
-      const Result<bool> received = co_await inbound_.receive(loop_.now() + limits_.head_timeout, stops_.cut);
-      if (!received && received.error().code == Errc::exhausted) co_return std::unexpected(kNoMemory);
-      if (!received || !*received) co_return false;
+      if (!inbound_.take_short_request()) {
+        const Result<bool> received = co_await inbound_.receive(loop_.now() + limits_.head_timeout, stops_.cut);
+        if (!received && received.error().code == Errc::exhausted) co_return std::unexpected(kNoMemory);
+        if (!received || !*received) co_return false;
+      }
     }
     // The time for a head runs from its first byte, however slowly it comes.
     if (!parser_.head_started()) deadline = loop_.now() + limits_.head_timeout;

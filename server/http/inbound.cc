@@ -34,15 +34,19 @@ io::Task<io::Result<>> Inbound::wait_for_request(io::TimePoint deadline, const s
   co_return io::Result<>{};
 }
 
+bool Inbound::take_short_request() {
+  CHECK_THAT(unused_.empty());
+  if (dropped_ || first_bytes_ == 0 || first_bytes_ == first_.size()) return false;
+  more_waiting_ = false;
+  unused_ = Bytes(first_).first(std::exchange(first_bytes_, 0));
+  return true;
+}
+
 io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::stop_token& stop) {
   CHECK_THAT(unused_.empty());
   if (dropped_ || ended_) co_return false;
+  if (take_short_request()) co_return true;
   const Bytes first = Bytes(first_).first(std::exchange(first_bytes_, 0));
-  if (!first.empty() && first.size() < first_.size()) {
-    more_waiting_ = false;
-    unused_ = first;
-    co_return true;
-  }
   io::Result<io::Buffer> buffer = co_await pool_.small(io::BufferPool::Use::other, deadline, stop);
   if (!buffer) {
     if (buffer.error().code == io::Errc::timed_out) co_return io::fail(io::Errc::exhausted, "receive");

@@ -34,6 +34,9 @@ class Inbound {
   io::Task<io::Result<>> wait(io::TimePoint deadline, const std::stop_token& stop);
   // The same, where a request is what comes: its first bytes are taken at once, for receive().
   io::Task<io::Result<>> wait_for_request(io::TimePoint deadline, const std::stop_token& stop);
+  // Takes a short request that wait_for_request() has brought; precondition: unused() is empty. false: there is none,
+  // or more of it is to come: receive().
+  bool take_short_request();
   // Takes some of what is there; precondition: unused() is empty. false: the peer has ended its half. Waits for a
   // buffer of ours, until `deadline`: exhausted. closed, timed_out (nothing was there after all), cancelled.
   io::Task<io::Result<bool>> receive(io::TimePoint deadline, const std::stop_token& stop);

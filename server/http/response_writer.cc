@@ -67,17 +67,21 @@ std::string ResponseWriter::final_head(uint16_t status, std::string_view field_l
   return text;
 }
 
-// One call to the kernel; the count of bytes that left, 0 when none did before `patient_until`.
-io::Task<io::Result<std::size_t>> ResponseWriter::send_once(Bytes first, Bytes second, io::TimePoint patient_until) {
+// One call to the kernel; after_send() follows.
+io::Pending<std::size_t> ResponseWriter::send_once(Bytes first, Bytes second, io::TimePoint patient_until) {
   const io::TimePoint deadline = std::min(patient_until, stall_.begin_wait(loop_.now()));
-  io::Result<std::size_t> sent = co_await socket_.send_all(first, second, deadline, stop_);
+  return socket_.send_all(first, second, deadline, stop_);
+}
+
+// What came of it, of `wanted` bytes: the count of those that left, 0 when none did in time.
+io::Result<std::size_t> ResponseWriter::after_send(io::Result<std::size_t> sent, std::size_t wanted) {
   stall_.waited(loop_.now());
   if (!sent && sent.error().code == io::Errc::timed_out) sent = 0;
-  if (!sent) co_return sent;
+  if (!sent) return sent;
   count_handed_over(*sent);
-  if (*sent < first.size() + second.size() && stall_.expired()) co_return io::fail(io::Errc::timed_out, "send");
-  if (*sent < first.size() + second.size() && stop_.stop_requested()) co_return io::fail(io::Errc::cancelled, "send");
-  co_return sent;
+  if (*sent < wanted && stall_.expired()) return io::fail(io::Errc::timed_out, "send");
+  if (*sent < wanted && stop_.stop_requested()) return io::fail(io::Errc::cancelled, "send");
+  return sent;
 }
 
 // The kernel has taken them.
@@ -89,7 +93,8 @@ void ResponseWriter::count_handed_over(std::size_t bytes) {
 io::Task<io::Result<>> ResponseWriter::send_text(std::string_view first_text, Bytes second) {
   Bytes first = as_bytes(first_text);
   while (!first.empty() || !second.empty()) {
-    const io::Result<std::size_t> sent = co_await send_once(first, second, loop_.now() + kBufferPatience);
+    io::Result<std::size_t> sent = co_await send_once(first, second, loop_.now() + kBufferPatience);
+    sent = after_send(sent, first.size() + second.size());
     if (!sent) co_return std::unexpected(sent.error());
     if (*sent < first.size() + second.size()) {
       const io::Result<> writable = co_await wait_writable();
@@ -152,7 +157,8 @@ io::Task<io::Result<>> ResponseWriter::write(Bytes bytes) {
 io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Milliseconds patience) {
   CHECK_THAT(wants_body_ && length_);
   const Bytes head = as_bytes(held_head_).subspan(held_head_sent_);
-  const io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
+  io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
+  sent = after_send(sent, head.size() + bytes.size());
   if (!sent) co_return sent;
   co_return count_sent(*sent);
 }
@@ -233,6 +239,7 @@ io::Task<io::Result<>> ResponseWriter::finish() {
     co_return io::fail(io::Errc::corrupt, "send");
   }
   finished_ = true;
+  if (rest.empty()) co_return io::Result<>{};
   co_return co_await send_text(rest, Bytes{});
 }
 

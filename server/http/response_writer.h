@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "io/pending.h"
 #include "io/task.h"
 #include "io/wait_list.h"
 #include "proto/http_message.h"
@@ -96,7 +97,8 @@ class ResponseWriter {
 
  private:
   std::string final_head(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
-  io::Task<io::Result<std::size_t>> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
+  io::Pending<std::size_t> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
+  io::Result<std::size_t> after_send(io::Result<std::size_t> sent, std::size_t wanted);
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
   void count_handed_over(std::size_t bytes);
   std::size_t count_sent(std::size_t bytes);
