@@ -17,18 +17,25 @@ namespace ringdrop::server {
 
 class DownloadCounts {
  public:
-  void add(const std::string& token) {
-    const auto found = counts_.find(token);
-    if (found != counts_.end()) {
-      ++found->second;
-    } else if (counts_.size() < kMostCounted) {
-      counts_.emplace(token, 1);
+  // Where a link's downloads are counted until the next take(): with what else is kept of the link, so that it need not
+  // be looked for each time.
+  struct Place {
+    uint64_t round = 0;
+    uint64_t* count = nullptr;
+  };
+  void add(const std::string& token, Place& place) {
+    if (place.round != round_) {
+      const auto found = counts_.find(token);
+      if (found == counts_.end() && counts_.size() >= kMostCounted) return;
+      place = {round_, found != counts_.end() ? &found->second : &counts_[token]};
     }
+    ++*place.count;
   }
   std::vector<db::DownloadCount> take() {
     std::vector<db::DownloadCount> counts;
     for (const auto& [token, downloads] : counts_) counts.push_back({token, downloads});
     counts_.clear();
+    ++round_;
     return counts;
   }
 
@@ -47,7 +54,8 @@ class DownloadCounts {
   static constexpr std::size_t kMostCounted = 10'000;
   static constexpr std::size_t kMostUnsettled = 1'000;
 
-  std::unordered_map<std::string, uint64_t> counts_;  // by token
+  std::unordered_map<std::string, uint64_t> counts_;  // by token; an element stays where it is
+  uint64_t round_ = 1;                                // of counting, from one take() to the next
   std::vector<Unsettled> unsettled_;
 };
 

@@ -125,7 +125,7 @@ Task<Result<>> Download::send() {
   if (taken_) {
     co_await settle();
   } else if (last_byte_sent_) {
-    services_.download_counts.add(link_.token);
+    services_.download_counts.add(link_.token, hot_->count);
   }
   co_return sent;
 }

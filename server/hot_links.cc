@@ -21,16 +21,14 @@ uint64_t cost_of(const HotLink& hot) {
 HotLinks::Ptr HotLinks::find(std::string_view token, uint64_t version, io::EpochMs now_ms) {
   const auto found = by_token_.find(token);
   if (found == by_token_.end()) return nullptr;
-  const List::iterator one = found->second;
-  const HotLink& hot = **one;
+  HotLink& hot = *found->second.hot;
   const bool expired = hot.link.expires_at_ms && *hot.link.expires_at_ms <= now_ms;
   if (hot.version != version || expired) {
-    erase(one);
+    erase(found);
     return nullptr;
   }
-  list_.splice(list_.begin(), list_, one);
-  (*one)->asked_again = true;
-  return *one;
+  hot.asked_again = hot.asked_lately = true;
+  return found->second.hot;
 }
 
 HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
@@ -44,9 +42,9 @@ HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
   hot->version = version;
   if (hot->link.max_downloads || cost_of(*hot) > budget_bytes_) return hot;
   const auto old = by_token_.find(hot->link.token);
-  if (old != by_token_.end()) erase(old->second);
-  list_.push_front(hot);
-  by_token_.emplace(hot->link.token, list_.begin());
+  if (old != by_token_.end()) erase(old);
+  list_.push_front(hot.get());
+  by_token_.emplace(hot->link.token, Kept{hot, list_.begin()});
   used_bytes_ += cost_of(*hot);
   make_room();
   return hot;
@@ -67,21 +65,29 @@ void HotLinks::stop_collecting(HotLink& hot) {
 
 void HotLinks::keep_content(const Ptr& hot, std::string content) {
   const auto found = by_token_.find(hot->link.token);
-  if (found == by_token_.end() || *found->second != hot) return;  // it had to go meanwhile
+  if (found == by_token_.end() || found->second.hot != hot) return;  // it had to go meanwhile
   used_bytes_ += content.size();
   hot->content = std::make_shared<const std::string>(std::move(content));
   make_room();
 }
 
-void HotLinks::erase(List::iterator one) {
-  used_bytes_ -= cost_of(**one);
-  (*one)->content.reset();  // whoever sends it at this moment has it still, and no longer than that
-  by_token_.erase((*one)->link.token);
-  list_.erase(one);
+void HotLinks::erase(ByToken::iterator one) {
+  const Kept kept = one->second;  // the key is within
+  used_bytes_ -= cost_of(*kept.hot);
+  kept.hot->content.reset();  // whoever sends it at this moment has it still, and no longer than that
+  by_token_.erase(one);
+  list_.erase(kept.place);
 }
 
 void HotLinks::make_room() {
-  while (used_bytes_ > budget_bytes_) erase(std::prev(list_.end()));
+  while (used_bytes_ > budget_bytes_) {
+    HotLink& next = *list_.back();
+    if (std::exchange(next.asked_lately, false)) {
+      list_.splice(list_.begin(), list_, std::prev(list_.end()));
+    } else {
+      erase(by_token_.find(next.link.token));
+    }
+  }
 }
 
 }  // namespace ringdrop::server

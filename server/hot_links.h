@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "db/link.h"
 #include "io/clock.h"
+#include "server/download_counts.h"
 #include "server/download_plan.h"
 
 namespace ringdrop::server {
@@ -24,8 +25,10 @@ namespace ringdrop::server {
 struct HotLink {
   db::Link link;  // without checksums and content
   uint64_t version = 0;
-  bool asked_again = false;                    // found here at least once
-  bool filling = false;                        // a download collects the content
+  bool asked_again = false;   // found here at least once
+  bool asked_lately = false;  // since it was the next to go
+  bool filling = false;       // a download collects the content
+  DownloadCounts::Place count;
   std::optional<DownloadPlan> plain;           // for requests that ask for nothing special, once there was one
   std::shared_ptr<const std::string> content;  // all of it, or nullptr; never that for a link without extents
 };
@@ -52,16 +55,23 @@ class HotLinks {
   uint64_t used_bytes() const { return used_bytes_; }
 
  private:
-  using List = std::list<Ptr>;  // the one that was asked for last in front
+  // The next one to go is the last. One that was asked for meanwhile has a second chance, at the front: nearly as good
+  // as the order of asking, and a link that is found is all that is touched.
+  using List = std::list<HotLink*>;
+  struct Kept {
+    Ptr hot;
+    List::iterator place;
+  };
+  using ByToken = std::unordered_map<std::string_view, Kept>;  // views into the links
 
-  void erase(List::iterator one);
+  void erase(ByToken::iterator one);
   void make_room();
 
   const uint64_t budget_bytes_;
   uint64_t used_bytes_ = 0;
   uint64_t collecting_bytes_ = 0;
   List list_;
-  std::unordered_map<std::string_view, List::iterator> by_token_;  // views into the links
+  ByToken by_token_;
 };
 
 }  // namespace ringdrop::server

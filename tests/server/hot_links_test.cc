@@ -123,6 +123,18 @@ TEST_CASE("the budget holds: who was not asked for longest goes, with its conten
   CHECK(third->link.token == "third");  // whoever sends it has it still
 }
 
+TEST_CASE("a link that is asked for outlasts any number that are not, and goes when it is asked for no more") {
+  HotLinks links(12 * kKiB);
+  const HotLinks::Ptr asked = links.keep(link_of("asked"), 1);
+  for (int number = 0; number < 1000; ++number) {
+    CHECK(links.find("asked", 1, kNow) == asked);
+    links.keep(link_of(std::to_string(number)), 1);
+    CHECK(links.used_bytes() <= 12 * kKiB);
+  }
+  for (int number = 0; number < 10; ++number) links.keep(link_of(std::to_string(number)), 1);
+  CHECK(links.find("asked", 1, kNow) == nullptr);
+}
+
 TEST_CASE("a link that is kept anew takes the place of the old one") {
   HotLinks links(kMiB);
   links.keep(link_of("a"), 1);
