@@ -20,6 +20,17 @@ bool list_contains(std::string_view list, std::string_view token) {
   }
 }
 
+void RequestHead::forget() {
+  for (std::string* const text : {&method_text, &target, &path, &query, &host}) text->clear();
+  fields.clear();
+  method = Method::other;
+  minor_version = 1;
+  keep_alive = true;
+  expects_continue = false;
+  framing = BodyFraming::none;
+  content_length = 0;
+}
+
 void Fields::add(std::string_view name, std::string_view value) {
   lines_.push_back(Field{std::string(name), std::string(value)});
 }

@@ -33,6 +33,8 @@ struct Field {
 class Fields {
  public:
   void add(std::string_view name, std::string_view value);
+  // Keeps the memory of the lines, not that of what they say.
+  void clear() { lines_.clear(); }
   // The first field of that name, nullopt when there is none. The view lives until the Fields
   // change.
   std::optional<std::string_view> find(std::string_view name) const;
@@ -77,6 +79,9 @@ struct RequestHead {
   BodyFraming framing = BodyFraming::none;
   uint64_t content_length = 0;  // bytes; meaningful when framing is content_length
   Fields fields;
+
+  // As new, but with the memory of the texts, for the next head.
+  void forget();
 };
 
 // A response's head. Content-Length, Transfer-Encoding, Connection and Date are the response

@@ -84,6 +84,10 @@ class HttpParser::State {
   std::expected<std::size_t, Rejection> parse_head(std::string_view input);
   std::expected<Decoded, Rejection> decode_chunked(std::string_view input, MutableBytes output);
 
+  // Whether the head was small enough for its memory to be kept for the next one: so an idle connection keeps little.
+  bool worth_keeping() const { return head_guard_.bytes() <= kKeptHeadBytes && head_.fields.size() <= kKeptFields; }
+  void forget_message();
+
   const HttpParserLimits& limits() const { return limits_; }
   bool head_complete() const { return head_complete_; }
   bool head_started() const { return head_guard_.started(); }
@@ -97,6 +101,9 @@ class HttpParser::State {
 
   static const llhttp_settings_t& settings();
   static State& of(llhttp_t* parser) { return *static_cast<State*>(parser->data); }
+
+  static constexpr std::size_t kKeptHeadBytes = 512;
+  static constexpr std::size_t kKeptFields = 16;
 
   template <std::string State::* kText>
   static int append(llhttp_t* parser, const char* at, std::size_t length) {
@@ -119,8 +126,6 @@ class HttpParser::State {
   std::optional<Rejection> failure_;  // errors are final
 
   RequestHead head_;
-  std::string method_;
-  std::string target_;
   std::string name_;
   std::string value_;
   bool headers_seen_ = false;   // by llhttp
@@ -147,12 +152,35 @@ HttpParser::State::State(HttpParserLimits limits)
   parser_.lenient_flags |= LENIENT_VERSION;
 }
 
+void HttpParser::State::forget_message() {
+  llhttp_reset(&parser_);
+  head_guard_.reset();
+  failure_.reset();
+  head_.forget();
+  name_.clear();
+  value_.clear();
+  headers_seen_ = head_complete_ = false;
+  trailer_guard_.reset();
+  chunk_guard_.reset();
+  body_state_ = BodyState::size_line;
+  chunk_bytes_left_ = 0;
+  chunk_header_seen_ = message_seen_ = false;
+  trailer_lines_ = {};
+  trailers_ = {};
+}
+
 const llhttp_settings_t& HttpParser::State::settings() {
   static const llhttp_settings_t kSettings = [] {
     llhttp_settings_t s;
     llhttp_settings_init(&s);
-    s.on_method = append<&State::method_>;
-    s.on_url = append<&State::target_>;
+    s.on_method = [](llhttp_t* p, const char* at, std::size_t n) {
+      of(p).head_.method_text.append(at, n);
+      return 0;
+    };
+    s.on_url = [](llhttp_t* p, const char* at, std::size_t n) {
+      of(p).head_.target.append(at, n);
+      return 0;
+    };
     s.on_header_field = append<&State::name_>;
     s.on_header_value = append<&State::value_>;
     s.on_header_value_complete = [](llhttp_t* p) {
@@ -218,8 +246,6 @@ std::expected<std::size_t, Rejection> HttpParser::State::parse_head(std::string_
 std::optional<Rejection> HttpParser::State::finish_head() {
   if (!headers_seen_) return disagreement();
   head_.method = method_of(llhttp_get_method(&parser_));
-  head_.method_text = std::move(method_);
-  head_.target = std::move(target_);
   head_.minor_version = llhttp_get_http_minor(&parser_) == 0 ? 0 : 1;
   if (auto applied = apply_request_rules(head_); !applied) return applied.error();
   // Two readings of one framing: a difference is a request smuggled past one of them.
@@ -358,7 +384,11 @@ const Fields& HttpParser::trailers() const {
   return state_->trailers();
 }
 void HttpParser::reset() {
-  state_ = std::make_unique<State>(state_->limits());
+  if (state_->worth_keeping()) {
+    state_->forget_message();
+  } else {
+    state_ = std::make_unique<State>(state_->limits());
+  }
 }
 
 }  // namespace ringdrop::proto

@@ -272,4 +272,47 @@ TEST_CASE("one parser serves request after request") {
   }
 }
 
+TEST_CASE("a parser that was reset knows nothing of the message before, small or large") {
+  for (const std::size_t padding : {0UL, 10'000UL}) {
+    CAPTURE(padding);
+    HttpParser parser;
+    std::array<std::byte, 16> output{};
+    for (int i = 0; i < 3; ++i) {
+      const std::string full =
+          "PUT /a/path/that/is/long?and=query HTTP/1.0\r\nHost: somewhere.example.org:8080\r\nX: " +
+          std::string(padding, 'x') + "\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n";
+      REQUIRE(parser.parse_head(as_bytes(full)));
+      CHECK(parser.head().query == "and=query");
+      CHECK(parser.head().content_length == 5);
+      parser.reset();
+      const std::string chunked = "POST /b HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nConnection: close\r\nX: " +
+                                  std::string(padding, 'x') + "\r\nTransfer-Encoding: chunked\r\n\r\n";
+      REQUIRE(parser.parse_head(as_bytes(chunked)));
+      CHECK(parser.head().method == Method::post);
+      CHECK(parser.head().path == "/b");
+      CHECK(parser.head().query.empty());
+      CHECK(parser.head().host == "h");
+      CHECK(parser.head().minor_version == 1);
+      CHECK(parser.head().content_length == 0);
+      CHECK(parser.head().fields.size() == 5);
+      REQUIRE(parser.decode_chunked(as_bytes(std::string_view("2\r\nok\r\n0\r\nT: t\r\n\r\n")), output));
+      CHECK(parser.body_complete());
+      CHECK(parser.trailers().size() == 1);
+      parser.reset();
+      CHECK_FALSE(parser.head_started());
+      REQUIRE(parser.parse_head(as_bytes(std::string_view("GET /c HTTP/1.1\r\nHost: i\r\n\r\n"))));
+      CHECK(parser.head().method_text == "GET");
+      CHECK(parser.head().target == "/c");
+      CHECK(parser.head().host == "i");
+      CHECK(parser.head().keep_alive);
+      CHECK_FALSE(parser.head().expects_continue);
+      CHECK(parser.head().framing == BodyFraming::none);
+      CHECK(parser.head().fields.size() == 1);
+      CHECK(parser.body_complete());
+      CHECK(parser.trailers().empty());
+      parser.reset();
+    }
+  }
+}
+
 }  // namespace ringdrop::proto
