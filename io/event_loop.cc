@@ -17,6 +17,7 @@ void EventLoop::run() {
 
 void EventLoop::turn() {
   in_turn_ = true;
+  epoch_ms_.reset();
   if (!std::exchange(has_turned_, true)) static_cast<void>(health_.begin_turn(ring_.now()));
   begin_step("timers");
   timers_.fire_due(now_);
@@ -32,9 +33,16 @@ void EventLoop::turn() {
   resuming_.clear();
 
   now_ = ring_.wait(ready_.empty() ? timers_.next() : now_);
+  epoch_ms_.reset();  // it may have slept
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
   ring_.deliver();
   in_turn_ = false;
+}
+
+EpochMs EventLoop::epoch_ms() {
+  if (!in_turn_) return ring_.epoch_ms();
+  if (!epoch_ms_) epoch_ms_ = ring_.epoch_ms();
+  return *epoch_ms_;
 }
 
 void EventLoop::begin_step(const char* what) {

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "io/clock.h"
@@ -58,7 +59,8 @@ class EventLoop {
   TimerHeap& timers() { return timers_; }
   // Within a turn: when the step began that is being taken, for reading the clock costs more than most steps.
   TimePoint now() { return in_turn_ ? now_ : ring_.now(); }
-  EpochMs epoch_ms() { return ring_.epoch_ms(); }
+  // Within a turn: when it was first asked for in it.
+  EpochMs epoch_ms();
   // Of any thread: what it tells. Of the loop's: the rest.
   LoopHealth& health() { return health_; }
   // What the loop is busy with from now on, a string literal: one who completes says it.
@@ -76,6 +78,7 @@ class EventLoop {
   bool has_turned_ = false;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
+  std::optional<EpochMs> epoch_ms_;  // of this turn
   std::atomic<bool> stopping_{false};
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;

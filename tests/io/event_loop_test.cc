@@ -137,6 +137,22 @@ TEST_CASE("a turn without anything due lasts until the next timer") {
   CHECK(fixture.loop().now() >= due);
 }
 
+TEST_CASE("in a turn the wall clock stands still, in the next one it goes on") {
+  TestLoop fixture;
+  io::EpochMs before = 0;
+  fixture.loop().post([&] {
+    before = fixture.loop().epoch_ms();
+    while (fixture.ring().epoch_ms() == before) continue;
+    CHECK(fixture.loop().epoch_ms() == before);
+  });
+  fixture.turn_at_once();
+  CHECK(fixture.loop().epoch_ms() > before);
+  io::EpochMs after = 0;
+  fixture.loop().post([&] { after = fixture.loop().epoch_ms(); });
+  fixture.turn_at_once();
+  CHECK(after > before);
+}
+
 TEST_CASE("coroutines that are always ready starve neither the ring nor timers nor posted work") {
   TestLoop fixture;
   int ends[2];
