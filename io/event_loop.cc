@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "io/pending.h"
+
 namespace ringdrop::io {
 
 EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {}
@@ -32,10 +34,12 @@ void EventLoop::turn() {
   if (health_.end_turn(now_, resuming_.size())) log_.warn(health_.complaint(ring_.thread_cpu_time()));
   resuming_.clear();
 
-  now_ = ring_.wait(ready_.empty() ? timers_.next() : now_);
+  turned_.swap(prompt_);
+  now_ = ring_.wait(ready_.empty() && turned_.empty() ? timers_.next() : now_);
   epoch_ms_.reset();  // it may have slept
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
   ring_.deliver();
+  watch_late_ones();
   in_turn_ = false;
 }
 
@@ -43,6 +47,18 @@ EpochMs EventLoop::epoch_ms() {
   if (!in_turn_) return ring_.epoch_ms();
   if (!epoch_ms_) epoch_ms_ = ring_.epoch_ms();
   return *epoch_ms_;
+}
+
+std::size_t EventLoop::note_prompt(PendingBase& operation) {
+  prompt_.push_back(&operation);
+  return prompt_.size() - 1;
+}
+
+void EventLoop::watch_late_ones() {
+  for (PendingBase* const late : turned_) {
+    if (late != nullptr) late->watch();
+  }
+  turned_.clear();
 }
 
 void EventLoop::begin_step(const char* what) {

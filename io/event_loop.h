@@ -18,6 +18,7 @@
 namespace ringdrop::io {
 
 class EventLoop;
+class PendingBase;
 
 // co_await loop.next_turn(): for work that would not wait by itself, so that the others have their turn.
 class [[nodiscard]] NextTurn {
@@ -67,6 +68,12 @@ class EventLoop {
   void begin_step(const char* what);
 
  private:
+  friend class PendingBase;
+  // For an operation that was just submitted and should be done when the ring has been turned once: until then nothing
+  // watches its deadline and its stop, and the loop does not sleep. Where it is noted.
+  std::size_t note_prompt(PendingBase& operation);
+  void forget_prompt(std::size_t place) { turned_[place] = nullptr; }
+  void watch_late_ones();
   void run_posted();
 
   Ring& ring_;
@@ -78,7 +85,9 @@ class EventLoop {
   bool has_turned_ = false;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
-  std::optional<EpochMs> epoch_ms_;  // of this turn
+  std::vector<PendingBase*> prompt_;  // since the ring was turned last
+  std::vector<PendingBase*> turned_;  // before; nullptr: done
+  std::optional<EpochMs> epoch_ms_;   // of this turn
   std::atomic<bool> stopping_{false};
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;

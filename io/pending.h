@@ -35,6 +35,7 @@ class PendingBase : private Operation, private Timer {
   EventLoop& loop_;
 
  private:
+  friend class EventLoop;
   struct Stop {
     PendingBase* pending;
     void operator()() const noexcept { pending->cancel(Errc::cancelled); }
@@ -42,6 +43,8 @@ class PendingBase : private Operation, private Timer {
 
   void complete(int32_t result) noexcept override;
   void fire() noexcept override;
+  // From now on deadline and stop cancel it.
+  void watch();
   void cancel(Errc why) noexcept;
   void ask_to_cancel() noexcept;
 
@@ -50,6 +53,8 @@ class PendingBase : private Operation, private Timer {
   const std::stop_token* stop_;
   std::optional<std::stop_callback<Stop>> on_stop_;
   std::coroutine_handle<> coroutine_;
+  std::size_t place_ = 0;  // among the loop's prompt ones
+  bool is_prompt_ = false;
   int32_t result_ = -ECANCELED;
   std::optional<Errc> cancelled_because_;
 };

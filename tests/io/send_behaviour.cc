@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "io/task_scope.h"
@@ -82,6 +83,30 @@ Task<> cut_by_the_deadline(RingUnderTest& ring) {
 Task<> cut_by_a_stop(RingUnderTest& ring) {
   co_await cut_short(ring, true, false);
   co_await cut_short(ring, true, true);
+}
+
+Task<> send_until(io::EventLoop& loop, io::Socket& socket, std::string_view text, std::stop_token stop,
+                  std::optional<Result<std::size_t>>& sent) {
+  sent = co_await socket.send_all(as_bytes(text), Bytes{}, in(loop, kLong), stop);
+}
+
+// The send has only just begun: nothing watches its stop yet.
+Task<> cut_by_a_stop_at_once(RingUnderTest& ring) {
+  ConnectedPair pair = co_await connected_pair(ring);
+  const std::string text = pattern(ring.too_much());
+  std::stop_source stop;
+  std::optional<Result<std::size_t>> sent;
+  io::TaskScope scope(ring.loop());
+  scope.spawn(send_until(ring.loop(), pair.client, text, stop.get_token(), sent));
+  CHECK_FALSE(sent.has_value());
+  stop.request_stop();
+  co_await scope.join();
+  REQUIRE(sent.has_value());
+  if (*sent) {
+    CHECK(**sent < text.size());
+  } else {
+    CHECK(sent->error().code == Errc::cancelled);
+  }
 }
 
 Task<> writable_again(RingUnderTest& ring) {
@@ -165,10 +190,11 @@ Task<> both_ways_at_once(RingUnderTest& ring) {
   CHECK(got_down == down);
 }
 
-constexpr std::array<Behaviour, 8> kBehaviours = {{
+constexpr std::array<Behaviour, 9> kBehaviours = {{
     {"send_all sends its two parts in order, of which either may be empty", both_parts_in_order},
     {"send_all to a peer that does not read counts what left before its deadline", cut_by_the_deadline},
     {"send_all to a peer that does not read counts what left before a stop", cut_by_a_stop},
+    {"send_all that is stopped as soon as it has begun ends too", cut_by_a_stop_at_once},
     {"wait_writable waits for room", writable_again},
     {"after shutdown_write the other direction still works, and a send is closed", half_closed},
     {"what was sent before a close arrives", peer_closed},
