@@ -31,6 +31,12 @@ Pending<std::size_t> Socket::receive_some(MutableBytes into, TimePoint deadline,
   return {loop_, "receive", receive_request(fd_.get(), into, false), deadline, &stop};
 }
 
+Pending<std::size_t> Socket::receive_later(MutableBytes into, TimePoint deadline, const std::stop_token& stop) {
+  Request request = receive_request(fd_.get(), into, false);
+  request.later = true;
+  return {loop_, "receive", request, deadline, &stop};
+}
+
 Pending<std::size_t> Socket::receive_all(MutableBytes into, TimePoint deadline, const std::stop_token& stop) {
   return {loop_, "receive", receive_request(fd_.get(), into, true), deadline, &stop};
 }

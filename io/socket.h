@@ -21,6 +21,8 @@ class Socket {
 
   // One to into.size() bytes; 0: the peer has ended its half. closed, timed_out, cancelled.
   Pending<std::size_t> receive_some(MutableBytes into, TimePoint deadline, const std::stop_token& stop);
+  // The same, cheaper when nothing is there yet and dearer when something is.
+  Pending<std::size_t> receive_later(MutableBytes into, TimePoint deadline, const std::stop_token& stop);
   // All of `into`; fewer bytes when the peer ended, the deadline passed or a stop came after some had arrived (0: ended
   // before any). timed_out and cancelled only when none had arrived.
   Pending<std::size_t> receive_all(MutableBytes into, TimePoint deadline, const std::stop_token& stop);

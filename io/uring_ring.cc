@@ -287,6 +287,8 @@ void UringRing::submit(Operation& operation) {
       break;
     case Op::receive:
       io_uring_prep_recv(sqe, request.fd, request.data, request.bytes, request.all ? MSG_WAITALL : 0);
+      // Otherwise the kernel tries in vain before it waits.
+      if (request.later) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
       break;
     case Op::send:
       // MSG_WAITALL: the kernel goes on after a short send by itself.

@@ -27,7 +27,7 @@ io::Task<io::Result<>> Inbound::wait(io::TimePoint deadline, const std::stop_tok
 
 io::Task<io::Result<>> Inbound::wait_for_request(io::TimePoint deadline, const std::stop_token& stop) {
   if (dropped_ || ended_ || first_bytes_ > 0) co_return io::Result<>{};
-  const io::Result<std::size_t> received = co_await socket_.receive_some(MutableBytes(first_), deadline, stop);
+  const io::Result<std::size_t> received = co_await socket_.receive_later(MutableBytes(first_), deadline, stop);
   if (!received) co_return std::unexpected(received.error());
   first_bytes_ = *received;
   ended_ = *received == 0;

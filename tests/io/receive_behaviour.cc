@@ -38,6 +38,34 @@ Task<> some_until_the_end(RingUnderTest& ring) {
   CHECK(*again == 0);
 }
 
+Task<> later_as_some(RingUnderTest& ring) {
+  ConnectedPair pair = co_await connected_pair(ring);
+  const std::string text = pattern(1'000);
+  io::TaskScope scope(ring.loop());
+  scope.spawn(send_in_pieces(ring.loop(), pair.client, text, 100));
+  std::string got;
+  std::string into(150, '\0');
+  while (got.size() < text.size()) {
+    const auto some = co_await pair.server.receive_later(writable(into), in(ring.loop(), kLong), kNoStop);
+    REQUIRE(some.has_value());
+    REQUIRE(*some > 0);
+    got += into.substr(0, *some);
+  }
+  co_await scope.join();
+  CHECK(got == text);
+  // What is there already, and the end.
+  co_await send_text(ring.loop(), pair.client, "x");
+  static_cast<void>(co_await pair.client.shutdown_write());
+  for (const std::size_t expected : {1UL, 0UL, 0UL}) {
+    const auto some = co_await pair.server.receive_later(writable(into), in(ring.loop(), kLong), kNoStop);
+    REQUIRE(some.has_value());
+    CHECK(*some == expected);
+  }
+  const auto none = co_await pair.client.receive_later(writable(into), in(ring.loop(), kShort), kNoStop);
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().code == Errc::timed_out);
+}
+
 Task<> all_of_it(RingUnderTest& ring) {
   ConnectedPair pair = co_await connected_pair(ring);
   const std::string text = pattern(10'000);
@@ -202,8 +230,9 @@ Task<> accepting(RingUnderTest& ring) {
   }
 }
 
-constexpr std::array<Behaviour, 9> kBehaviours = {{
+constexpr std::array<Behaviour, 10> kBehaviours = {{
     {"receive_some gives what has come, then 0 again and again", some_until_the_end},
+    {"receive_later gives the same, now or later", later_as_some},
     {"receive_all waits for all of its bytes", all_of_it},
     {"receive_all is short when the peer ends, and 0 when it had ended before", all_is_short_at_the_end},
     {"receive_all gives what had come by its deadline, timed_out when nothing had", all_is_cut_by_the_deadline},
