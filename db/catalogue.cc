@@ -146,6 +146,10 @@ io::Task<io::Result<std::vector<uint64_t>>> Catalogue::files_between(io::EventLo
   co_return co_await on_reader(loop, reader_lane_, file_, list);
 }
 
+io::Task<io::Result<bool>> Catalogue::give_back_pages(io::EventLoop& loop) {
+  co_return co_await on_writer(loop, writer_lane_, file_, [&](Tables&) { return file_.give_back_pages(); });
+}
+
 io::Task<io::Result<>> Catalogue::insert_upload(io::EventLoop& loop, const Upload& upload) {
   const io::Result<> inserted =
       co_await on_writer(loop, writer_lane_, file_, [&](Tables& tables) { return tables.uploads.insert(upload); });

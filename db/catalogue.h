@@ -84,6 +84,10 @@ class Catalogue {
   io::Task<io::Result<std::vector<uint64_t>>> garbage(io::EventLoop& loop, uint64_t most);
   io::Task<io::Result<>> forget_garbage(io::EventLoop& loop, const std::vector<uint64_t>& files);
 
+  // For the sweeper: some of what removed contents have left in the file is given back to the disk, when it is much;
+  // true: there is more. no_space.
+  io::Task<io::Result<bool>> give_back_pages(io::EventLoop& loop);
+
   // An upload that has an id is known from its creation on: success: durably so. exists: the id or the
   // watch id is known already. no_space.
   io::Task<io::Result<>> insert_upload(io::EventLoop& loop, const Upload& upload);
@@ -120,6 +124,10 @@ class Catalogue {
   // Whether it would make one, and the log has grown by its bound since the last one: then the next
   // second is too late. Any thread; does not wait.
   bool is_checkpoint_pressing() const { return file_.is_checkpoint_pressing(); }
+
+  // Whether contents may be inserted for now, or their files had better be on the disk: false while somebody reads for
+  // long (fsck, a backup's beginning) and the write-ahead log grows by what is committed. Any thread.
+  bool has_room_for_content() const { return file_.has_room_for_content(); }
 
   // A write that changes nothing: state() knows afterwards whether the file is still, or not any more, locked or full.
   // no_space.

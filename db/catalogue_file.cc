@@ -17,6 +17,13 @@ constexpr uint64_t kUrgentFactor = 4;
 // Of the log, held from the start on: to delete takes commits, and is what helps on a disk without a byte left.
 constexpr uint64_t kReservedLogBytes = kMiB;
 
+// The sweeper gives pages back when more than so many are free, and more than one in so many: what comes next takes
+// them too. So many at a time, for the uploads that wait behind it.
+constexpr int64_t kKeptPages = 1024;
+constexpr int64_t kKeptPart = 8;
+constexpr int kPagesAtATime = 256;
+constexpr int64_t kIncrementalVacuum = 2;  // PRAGMA auto_vacuum
+
 // Errors after which one knows what is on disk, so that the next transaction may be tried: no frame
 // of the failed one was completed.
 bool is_harmless(const io::Error& error) {
@@ -127,7 +134,11 @@ io::Result<Transaction> CatalogueFile::begin() {
   if (state() < CatalogueState::damaged) checkpoint_if_urgent();
   if (failed()) return io::fail(io::Errc::system, "catalogue stopped after a failed commit");
   if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
-  if (writer_.has_moved()) return io::fail(io::Errc::system, "write to the catalogue: its file is gone", ENOENT);
+  if (writer_.has_moved()) {
+    if (worsen(CatalogueState::gone)) log_.error("catalogue: its file is not there any more: nothing is written");
+    return io::fail(io::Errc::system, "write to the catalogue", ENOENT);
+  }
+  if (mend(CatalogueState::gone)) log_.info("catalogue: its file is there again");
   io::Result<Transaction> begun = Transaction::begin(writer_);
   if (begun) {
     if (mend(CatalogueState::locked)) {
@@ -182,6 +193,21 @@ io::Result<> CatalogueFile::probe() {
   return written;
 }
 
+io::Result<bool> CatalogueFile::give_back_pages() {
+  static constexpr const char* kOp = "give pages back";
+  const io::Result<int64_t> free = writer_.read_int64("PRAGMA freelist_count", kOp);
+  if (!free) return std::unexpected(free.error());
+  if (*free <= kKeptPages) return false;
+  const io::Result<int64_t> mode = writer_.read_int64("PRAGMA auto_vacuum", kOp);
+  if (!mode) return std::unexpected(mode.error());
+  const io::Result<int64_t> all = writer_.read_int64("PRAGMA page_count", kOp);
+  if (!all) return std::unexpected(all.error());
+  if (*mode != kIncrementalVacuum || *free <= *all / kKeptPart) return false;
+  const io::Result<> given = writer_.execute(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtATime).c_str(), kOp);
+  if (!given) return std::unexpected(given.error());
+  return true;
+}
+
 // The log starts again from its beginning when all of it has been copied: then the next transactions need no space of
 // the disk but what the log has. What fails here fails as before.
 void CatalogueFile::make_room() {
@@ -218,9 +244,7 @@ io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
 }
 
 bool CatalogueFile::is_checkpoint_due() const {
-  const uint64_t bytes = wal_bytes();
-  if (state() >= CatalogueState::damaged || bytes <= checkpoint_bytes_) return false;
-  return bytes <= kUrgentFactor * checkpoint_bytes_;  // then it is the writer's
+  return state() < CatalogueState::damaged && wal_bytes() > checkpoint_bytes_;
 }
 
 bool CatalogueFile::claim_checkpoint() {

@@ -37,6 +37,7 @@ enum class CatalogueState : uint8_t {
   sound,
   locked,   // another process kept its lock for longer than the busy timeout: a write failed for that
   full,     // there was no space for a write
+  gone,     // the file was removed or renamed: nothing is written, for nobody would find it
   damaged,  // a page that was read is not what it should be: what is readable is read, nothing is written any more
   failed,   // see CatalogueFile::failed()
 };
@@ -90,6 +91,10 @@ class CatalogueFile final : public io::Batch {
     return result;
   }
 
+  // A write job's: gives some free pages back to the disk when there are many; true: there are still. A file that was
+  // made before this was possible keeps them, for what comes next.
+  io::Result<bool> give_back_pages();
+
   // The checkpoint lane's: copies committed pages into the main file while others go on. false: it
   // cannot be done at this moment. system, corrupt: failed() from now on. no_space.
   io::Result<bool> checkpoint() { return checkpoint_by(checkpointer_); }
@@ -103,6 +108,8 @@ class CatalogueFile final : public io::Batch {
   bool claim_checkpoint();
   // Any thread: the same, and so much was committed since the last one that it should not be put off.
   bool is_checkpoint_pressing() const;
+  // Any thread: false while somebody who reads for long keeps the log from starting again.
+  bool has_room_for_content() const { return wal_bytes() < kContentFactor * checkpoint_bytes_; }
   void release_checkpoint() { checkpointing_.store(false); }
 
   // Any thread.
@@ -119,6 +126,8 @@ class CatalogueFile final : public io::Batch {
  private:
   friend class WriteJob;
   struct Connections;
+  // How far over its bound the log may be for the bytes of files to be added to it.
+  static constexpr uint64_t kContentFactor = 8;
   CatalogueFile(Connections connections, uint64_t checkpoint_bytes, io::Log& log);
 
   io::Result<> write_all(std::span<io::Job* const> jobs);

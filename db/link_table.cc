@@ -82,7 +82,8 @@ const LinkTable::Sql LinkTable::kSql[] = {
      "insert a link"},
     {&Statements::insert_extent,
      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
-    {&Statements::insert_content, "INSERT INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
+    // An id may be given again: what damage has left under it is nobody's.
+    {&Statements::insert_content, "INSERT OR REPLACE INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
      "insert the content of a link"},
     // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed.
     {&Statements::find,

@@ -145,6 +145,14 @@ io::Result<> Database::configure(const OpenOptions& options) {
   if (!done || options.role == Role::reader) return done;
 
   if (options.role == Role::writer) {
+    // What is deleted is written over where that costs no write of its own: the bytes of a removed file are not either.
+    done = execute("PRAGMA secure_delete=FAST", kOp);
+    if (!done) return done;
+    const io::Result<int64_t> pages = read_int64("PRAGMA page_count", kOp);
+    if (!pages) return std::unexpected(pages.error());
+    // Of a new file alone, and before anything else: it is a write. Free pages can be given back to the disk.
+    if (*pages == 0) done = execute("PRAGMA auto_vacuum=INCREMENTAL", kOp);
+    if (!done) return done;
     done = use_wal();
     if (!done) return done;
   }

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/task_scope.h"
+
 namespace ringdrop::server {
 namespace {
 
@@ -14,20 +16,29 @@ using io::Task;
 constexpr uint64_t kLinksARound = 64;
 constexpr uint64_t kFilesARound = 256;
 
+Task<> remove_link(io::EventLoop& loop, db::Catalogue& catalogue, const std::string& token, io::EpochMs now_ms,
+                   Result<bool>& failure) {
+  const Result<bool> removed = co_await catalogue.remove_ended(loop, token, now_ms);
+  if (!removed) failure = removed;
+}
+
 // Rows of links that have ended go, their files become garbage. true: there may be more.
 Task<Result<bool>> sweep_links(io::EventLoop& loop, db::Catalogue& catalogue, RunningDownloads& running) {
   const io::EpochMs now_ms = loop.epoch_ms();
   const Result<std::vector<std::string>> ended = co_await catalogue.ended(loop, now_ms, kLinksARound);
   if (!ended) co_return std::unexpected(ended.error());
   bool more = ended->size() == kLinksARound;
+  Result<bool> failure = true;
+  io::TaskScope removing(loop);  // side by side, so that they share a transaction
   for (const std::string& token : *ended) {
     if (running.has(token)) {
       more = false;
       continue;
     }
-    const Result<bool> removed = co_await catalogue.remove_ended(loop, token, now_ms);
-    if (!removed) co_return removed;
+    removing.spawn(remove_link(loop, catalogue, token, now_ms, failure));
   }
+  co_await removing.join();
+  if (!failure) co_return failure;
   co_return more;
 }
 

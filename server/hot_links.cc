@@ -74,7 +74,8 @@ void HotLinks::keep_content(const Ptr& hot, std::string content) {
 void HotLinks::erase(ByToken::iterator one) {
   const Kept kept = one->second;  // the key is within
   used_bytes_ -= cost_of(*kept.hot);
-  kept.hot->content.reset();  // whoever sends it at this moment has it still, and no longer than that
+  // Whoever sends it at this moment has it still, and no longer than that. Without a file nothing else has it.
+  if (!kept.hot->link.extents.empty()) kept.hot->content.reset();
   by_token_.erase(one);
   list_.erase(kept.place);
 }

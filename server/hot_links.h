@@ -36,7 +36,7 @@ struct HotLink {
 class HotLinks {
  public:
   using Ptr = std::shared_ptr<HotLink>;
-  // Larger files are kept by the kernel alone.
+  // Larger files are kept by the kernel alone, unless they came with their link.
   static constexpr uint64_t kMostContentBytes = 16 * kKiB;
 
   explicit HotLinks(uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "server/http_error.h"
@@ -13,6 +14,8 @@ namespace {
 using io::Result;
 using io::Task;
 using proto::Rejection;
+
+constexpr uint64_t kCataloguePageBytes = 4096;
 
 bool all_match(const std::vector<proto::Digest>& computed, const std::vector<proto::Digest>& expected) {
   return std::ranges::all_of(
@@ -31,7 +34,8 @@ IncomingFile::IncomingFile(const Services& services, std::optional<uint64_t> len
 Task<Result<std::unique_ptr<IncomingFile>>> IncomingFile::create(const Services& services,
                                                                  std::optional<uint64_t> length, DigestPlan digests) {
   std::unique_ptr<IncomingFile> file(new IncomingFile(services, length, std::move(digests)));
-  const bool may_be_small = length.value_or(0) <= services.small_contents.most_file_bytes();
+  const bool may_be_small =
+      length.value_or(0) <= services.small_contents.most_file_bytes() && services.catalogue.has_room_for_content();
   Result<> begun;
   if (may_be_small) {
     begun = co_await services.blobs.check_begin(length);
@@ -67,8 +71,7 @@ void IncomingFile::report_to(std::atomic<uint64_t>* counter, uint64_t before) {
 
 std::size_t IncomingFile::room_to_alignment(std::size_t buffer_bytes) const {
   // Whatever follows what is held follows it in a blob.
-  if (held_) return buffer_bytes - held_->bytes().size() % io::kDirectAlignment;
-  return writer_->room_to_alignment(buffer_bytes);
+  return held_ ? buffer_bytes - bytes_appended() % io::kDirectAlignment : writer_->room_to_alignment(buffer_bytes);
 }
 
 uint64_t IncomingFile::bytes_appended() const {
@@ -96,8 +99,10 @@ Task<Result<>> IncomingFile::write(Bytes bytes) {
 // Its bytes are durable, or held; all of them went through the digests.
 Task<Result<>> IncomingFile::store(StoredFile& stored) {
   if (held_) {
-    // The catalogue's file takes of the same disk.
-    services_.blobs.count_taken(held_->bytes().size());
+    // After a failed sync the store takes nothing, and the catalogue is on the same disk. Its file grows by whole
+    // pages.
+    if (services_.blobs.failed()) co_return io::fail(io::Errc::system, "storage", EROFS);
+    services_.blobs.count_taken(align_up(held_->bytes().size(), kCataloguePageBytes) + kCataloguePageBytes);
     if (!digest_.empty()) co_await digest_.update(as_bytes(held_->bytes()));
     stored.held.emplace(std::move(*held_));
     co_return Result<>{};

@@ -29,7 +29,7 @@ struct FileMeta {
 
 // A file that no link names yet: its bytes are durable, or `held` to become so with the link's row.
 struct StoredFile {
-  std::unique_ptr<storage::BlobWriter> writer;  // committed: for settle() or discard(); none: others see to its files
+  std::unique_ptr<storage::BlobWriter> writer;  // committed: for settle() or discard(); none: held, or others see to it
   std::vector<storage::Extent> extents;         // at least one, unless it is held
   std::optional<HeldContent> held;
   FileMeta meta;

@@ -18,6 +18,7 @@ constexpr Rejection kCatalogueFailed{503, "not_ready",
 constexpr Rejection kCatalogueDamaged{503, "not_ready", "the catalogue is damaged: nothing is written to it any more"};
 constexpr Rejection kCatalogueLocked{503, "not_ready", "another process holds the lock of the catalogue"};
 constexpr Rejection kCatalogueFull{503, "not_ready", "there is no space for writes to the catalogue"};
+constexpr Rejection kCatalogueGone{503, "not_ready", "the catalogue is not there any more"};
 constexpr Rejection kSyncFailed{503, "not_ready", "a sync of the storage has failed: the server must be restarted"};
 constexpr Rejection kFull{503, "not_ready", "the disk has less free space than min_free_space"};
 constexpr Rejection kReadOnly{503, "not_ready", "the data directory is read-only"};
@@ -39,6 +40,8 @@ std::optional<Rejection> trouble_of(db::CatalogueState state) {
       return kCatalogueLocked;
     case db::CatalogueState::full:
       return kCatalogueFull;
+    case db::CatalogueState::gone:
+      return kCatalogueGone;
     case db::CatalogueState::damaged:
       return kCatalogueDamaged;
     case db::CatalogueState::failed:

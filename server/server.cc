@@ -174,7 +174,9 @@ Task<Result<bool>> Server::sweep_once() {
   if (!uploads && uploads.error().code != io::Errc::no_space) co_return uploads;
   const Result<bool> links = co_await sweep(loop_, blobs, catalogue_, running_downloads_);
   if (!links && links.error().code != io::Errc::no_space) co_return links;
-  if (links && *links) co_return links;
+  const Result<bool> pages = co_await catalogue_.give_back_pages(loop_);
+  if (!pages && pages.error().code != io::Errc::no_space) co_return pages;
+  if (links && (*links || (pages && *pages))) co_return true;
   const Result<bool> relieved = co_await disk_relief_.step(blobs, !next_left_upload_);
   if (!relieved) co_return relieved;
   if (!uploads) co_return uploads;

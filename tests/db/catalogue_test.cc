@@ -206,6 +206,48 @@ TEST_CASE_FIXTURE(Fixture, "the bytes of a small file go with its link, and leav
   CHECK(looked.read_int64("SELECT count(*) FROM garbage", "read") == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what removed contents have left goes back to the disk, but for a part of it") {
+  const auto size = [&] {
+    REQUIRE(loop.run(catalogue.checkpoint_if_due(loop.loop())).has_value());
+    return std::filesystem::file_size(options().path);
+  };
+  constexpr uint64_t kLinks = 3'000;
+  for (uint64_t number = 1; number <= kLinks; ++number) {
+    REQUIRE(insert(test::make_small_link(number, std::string(8'000, 'x'))));
+  }
+  CHECK_FALSE(loop.run(catalogue.give_back_pages(loop.loop())).value());
+  const uint64_t full = size();
+  CHECK(full > kLinks * 8'000);
+  for (uint64_t number = 1; number < kLinks; ++number) {
+    REQUIRE(loop.run(test::end_and_remove(catalogue, loop.loop(), test::make_link(number).token)).value());
+  }
+  int rounds = 0;
+  while (loop.run(catalogue.give_back_pages(loop.loop())).value()) ++rounds;
+  CHECK(rounds > 10);
+  REQUIRE(insert(test::make_link(kLinks + 1)));
+  CHECK(size() < full / 3);
+  CHECK(find(test::make_link(kLinks).token)->content->bytes == std::string(8'000, 'x'));
+}
+
+TEST_CASE_FIXTURE(Fixture, "content has no room while somebody reads for long, rows have") {
+  OpenOptions how;
+  how.path = options().path;
+  uint64_t number = 0;
+  REQUIRE(insert(test::make_link(++number)));
+  std::optional<Database> reader(*Database::open(how));
+  REQUIRE(reader->execute("BEGIN; SELECT count(*) FROM links", "read"));
+  while (catalogue.has_room_for_content()) {
+    REQUIRE(insert(test::make_small_link(++number, std::string(8'000, 'x'))));
+    REQUIRE(number < 1'000);
+  }
+  CHECK(catalogue.wal_bytes() >= 8 * options().checkpoint_bytes);
+  REQUIRE(insert(test::make_link(++number)));
+  reader.reset();
+  CHECK(loop.run(catalogue.checkpoint_if_due(loop.loop())).value());
+  REQUIRE(insert(test::make_link(++number)));
+  CHECK(catalogue.has_room_for_content());
+}
+
 TEST_CASE_FIXTURE(Fixture, "nothing is taken while the file is not under its path") {
   REQUIRE(insert(test::make_link(1)));
   const std::string elsewhere = options().path + "-moved";
@@ -213,9 +255,10 @@ TEST_CASE_FIXTURE(Fixture, "nothing is taken while the file is not under its pat
   const io::Result<> refused = insert(test::make_link(2));
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().sys_errno == ENOENT);
-  CHECK_FALSE(catalogue.failed());
+  CHECK(catalogue.state() == CatalogueState::gone);
   std::filesystem::rename(elsewhere, options().path);
   CHECK(insert(test::make_link(2)).has_value());
+  CHECK(catalogue.state() == CatalogueState::sound);
   CHECK(find(test::make_link(1).token).has_value());
 }
 

@@ -221,6 +221,30 @@ std::string lasting(uint64_t seconds, const std::string& content) {
                      content.size(), content);
 }
 
+TEST_CASE("a disk that small files have filled takes files again when they have ended") {
+  SimDisk disk(64 * kMiB);
+  World world(1, disk);
+  server::Config config = SimServer::small_config();
+  config.min_free_bytes = 8 * kMiB;
+  SimServer server(world, config, 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  int taken = 0;
+  for (;; ++taken) {
+    const auto created = run_task(world, loop, ask(world, loop, server.address(), lasting(60, content_of(1, 8'000))));
+    REQUIRE(created);
+    if (created->status == 507) break;
+    REQUIRE(created->status == 201);
+  }
+  CHECK(taken > 500);
+  world.run_for(io::Milliseconds(90'000));
+  CHECK(disk.status().free_bytes > 40 * kMiB);
+  const auto large = run_task(world, loop, put(world, loop, server.address(), "x", content_of(2, 20'000'000)));
+  REQUIRE(large);
+  CHECK(large->status == 201);
+  server.stop();
+}
+
 TEST_CASE("on a disk without a byte left a link that ends makes room") {
   SimDisk disk(8 * kMiB);
   World world(1, disk);

@@ -42,7 +42,7 @@ io::Task<> ranged_downloads(Life& life) {
 
 io::Task<> another_end(Life& life) {
   Plain how;
-  how.piece = {3, 5'000};
+  how.piece = {3, 9'000};  // no small file
   how.lasts_s = 30;
   co_await life.upload_plain(how);
   if (life.known().links.empty()) co_return;
