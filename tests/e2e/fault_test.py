@@ -332,6 +332,22 @@ class Catalogue(EndToEnd):
         wait_until(lambda: server.get("/readyz").status == 200, "it is ready again")
         self.assertEqual(change(), 200)
 
+    def test_one_that_was_moved_away_takes_nothing_until_it_is_back(self):
+        server = self.server()
+        kept = server.put("kept", b"kept")
+        path = server.data / "catalogue.sqlite3"
+        path.rename(server.data / "elsewhere")
+        self.assertEqual(server.exchange(request("PUT", "/small", body=b"x" * 50)).status, 500)
+        self.assertEqual(server.exchange(request("PUT", "/large", body=b"x" * 50_000)).status, 500)
+        wait_until_not_ready(server, b"the catalogue is not there any more")
+        self.assertEqual(server.get(kept).body, b"kept")
+        (server.data / "elsewhere").rename(path)
+        wait_until(lambda: server.get("/readyz").status == 200, "it is ready again")
+        again = server.put("again", b"again")
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        self.assertEqual([server.get(link).body for link in (kept, again)], [b"kept", b"again"])
+
     def test_one_that_turns_out_to_be_damaged_is_read_as_far_as_it_goes_and_not_written_any_more(self):
         server = self.server()
         kept = [server.put(f"kept{number}", b"kept%d" % number) for number in range(3)]
