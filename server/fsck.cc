@@ -85,8 +85,9 @@ class Fsck {
   const FsckOptions& options_;
   const storage::BlobTree& tree_;
   db::CatalogueAudit& db_;
-  bool damaged_ = false;        // the catalogue: nothing is removed on its word
-  bool names_nothing_ = false;  // the same
+  bool damaged_ = false;  // the catalogue: nothing is removed on its word
+  bool contradicts_itself_ = false;
+  bool names_nothing_ = false;  // the same as of a damaged one
   uint64_t directories_ = 0;
   uint64_t files_ = 0;
   uint64_t findings_ = 0;
@@ -134,6 +135,7 @@ Result<> Fsck::check_catalogue() {
   const Result<std::vector<std::string>> contradictions = db_.contradictions(kLinesAKind);
   if (!contradictions) return std::unexpected(contradictions.error());
   for (const std::string& line : *contradictions) finding("catalogue: " + line);
+  contradicts_itself_ = !contradictions->empty();
   return {};
 }
 
@@ -149,7 +151,8 @@ Result<> Fsck::check_files() {
   if (!named) return std::unexpected(named.error());
   const Result<bool> has_content = db_.has_content();
   if (!has_content) return std::unexpected(has_content.error());
-  names_nothing_ = !*named && !*has_content;
+  // All files may be small ones; or the rows that named the others are lost.
+  names_nothing_ = !*named && (!*has_content || contradicts_itself_);
 
   auto next_there = there->numbers.begin();
   while (next_there != there->numbers.end() || *named) {
