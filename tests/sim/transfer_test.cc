@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/sim/run_task.h"
@@ -98,6 +99,26 @@ TEST_CASE("many uploads side by side on several loops all arrive") {
     // The downloads are counted in the catalogue too, once a second.
     CHECK(server.catalogue().commits() < uploads.size() + 15);
   }
+}
+
+TEST_CASE(
+    "when small files make the catalogue's log outgrow its bound it is copied at once, not when the second ends") {
+  SimDisk disk(256 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  const std::string content = content_of(1, 8'000);
+  uint64_t most = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    const auto created = run_task(world, loop, put(world, loop, server.address(), "small", content));
+    REQUIRE(created);
+    REQUIRE(created->status == 201);
+    most = std::max(most, server.catalogue().wal_bytes());
+  }
+  CHECK(most > 7 * kMiB);
+  CHECK(most < 8 * kMiB + 256 * kKiB);
+  server.stop();
 }
 
 }  // namespace
