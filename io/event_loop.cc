@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "io/pending.h"
-
 namespace ringdrop::io {
 
 EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {}
@@ -34,12 +32,12 @@ void EventLoop::turn() {
   if (health_.end_turn(now_, resuming_.size())) log_.warn(health_.complaint(ring_.thread_cpu_time()));
   resuming_.clear();
 
-  turned_.swap(prompt_);
-  now_ = ring_.wait(ready_.empty() && turned_.empty() ? timers_.next() : now_);
+  unwatched_.begin_turn();
+  now_ = ring_.wait(ready_.empty() && unwatched_.empty() ? timers_.next() : now_);
   epoch_ms_.reset();  // it may have slept
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
   ring_.deliver();
-  watch_late_ones();
+  unwatched_.watch_late();
   in_turn_ = false;
 }
 
@@ -47,18 +45,6 @@ EpochMs EventLoop::epoch_ms() {
   if (!in_turn_) return ring_.epoch_ms();
   if (!epoch_ms_) epoch_ms_ = ring_.epoch_ms();
   return *epoch_ms_;
-}
-
-std::size_t EventLoop::note_prompt(PendingBase& operation) {
-  prompt_.push_back(&operation);
-  return prompt_.size() - 1;
-}
-
-void EventLoop::watch_late_ones() {
-  for (PendingBase* const late : turned_) {
-    if (late != nullptr) late->watch();
-  }
-  turned_.clear();
 }
 
 void EventLoop::begin_step(const char* what) {

@@ -14,11 +14,11 @@
 #include "io/loop_health.h"
 #include "io/ring.h"
 #include "io/timer.h"
+#include "io/unwatched.h"
 
 namespace ringdrop::io {
 
 class EventLoop;
-class PendingBase;
 
 // co_await loop.next_turn(): for work that would not wait by itself, so that the others have their turn.
 class [[nodiscard]] NextTurn {
@@ -58,9 +58,10 @@ class EventLoop {
   Ring& ring() { return ring_; }
   Log& log() { return log_; }
   TimerHeap& timers() { return timers_; }
+  UnwatchedList& unwatched() { return unwatched_; }
   // Within a turn: when the step began that is being taken, for reading the clock costs more than most steps.
   TimePoint now() { return in_turn_ ? now_ : ring_.now(); }
-  // Within a turn: when it was first asked for in it.
+  // Within a turn: when it was first asked for since the loop has waited, or since the turn began.
   EpochMs epoch_ms();
   // Of any thread: what it tells. Of the loop's: the rest.
   LoopHealth& health() { return health_; }
@@ -68,26 +69,19 @@ class EventLoop {
   void begin_step(const char* what);
 
  private:
-  friend class PendingBase;
-  // For an operation that was just submitted and should be done when the ring has been turned once: until then nothing
-  // watches its deadline and its stop, and the loop does not sleep. Where it is noted.
-  std::size_t note_prompt(PendingBase& operation);
-  void forget_prompt(std::size_t place) { turned_[place] = nullptr; }
-  void watch_late_ones();
   void run_posted();
 
   Ring& ring_;
   Log& log_;
   TimerHeap timers_;
+  UnwatchedList unwatched_;
   LoopHealth health_;
   TimePoint now_{};
   bool in_turn_ = false;
   bool has_turned_ = false;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
-  std::vector<PendingBase*> prompt_;  // since the ring was turned last
-  std::vector<PendingBase*> turned_;  // before; nullptr: done
-  std::optional<EpochMs> epoch_ms_;   // of this turn
+  std::optional<EpochMs> epoch_ms_;  // since the last wait
   std::atomic<bool> stopping_{false};
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;

@@ -59,8 +59,9 @@ struct FileSystemStatus {
 // the completion has come: the kernel owns it.
 struct Request {
   Op op{};
-  bool all = false;    // receive: come back short only at the end, on an error or when cancelled
-  bool later = false;  // receive: nothing is expected to be there yet
+  bool all = false;     // receive: come back short only at the end, on an error or when cancelled
+  bool later = false;   // receive: nothing is expected to be there yet
+  bool prompt = false;  // over as soon as the kernel has seen it, nearly always
   int fd = -1;
   int flags = 0;
   int fixed_buffer = kNoFixedBuffer;  // registered slot that holds data

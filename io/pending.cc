@@ -11,18 +11,17 @@ bool PendingBase::await_ready() {
 void PendingBase::await_suspend(std::coroutine_handle<> coroutine) {
   coroutine_ = coroutine;
   loop_.ring().submit(*this);
-  // A send is nearly always over when the kernel has seen it: a timer and a stop callback for it, both among those of
-  // other connections, would be made and taken away for nothing.
-  is_prompt_ = request.op == Op::send;
-  if (is_prompt_) {
-    place_ = loop_.note_prompt(*this);
+  is_unwatched_ = request.prompt;
+  if (is_unwatched_) {
+    loop_.unwatched().add(*this);
   } else {
     watch();
   }
 }
 
-void PendingBase::watch() {
-  is_prompt_ = false;
+// From now on deadline and stop cancel it.
+void PendingBase::watch() noexcept {
+  is_unwatched_ = false;
   if (deadline_ != kNever) loop_.timers().arm(*this, deadline_);
   if (stop_ && stop_->stop_possible()) on_stop_.emplace(*stop_, Stop{this});
 }
@@ -56,7 +55,7 @@ void PendingBase::complete(int32_t result) noexcept {
     return;
   }
   result_ = result;
-  if (is_prompt_) loop_.forget_prompt(place_);
+  if (is_unwatched_) loop_.unwatched().remove(*this);
   loop_.timers().disarm(*this);
   on_stop_.reset();
   loop_.begin_step(name_);

@@ -16,11 +16,12 @@
 #include "io/operation.h"
 #include "io/owned_fd.h"
 #include "io/timer.h"
+#include "io/unwatched.h"
 
 namespace ringdrop::io {
 
 // The part that does not depend on the value.
-class PendingBase : private Operation, private Timer {
+class PendingBase : private Operation, private Timer, private Unwatched {
  public:
   bool await_ready();
   void await_suspend(std::coroutine_handle<> coroutine);
@@ -35,7 +36,6 @@ class PendingBase : private Operation, private Timer {
   EventLoop& loop_;
 
  private:
-  friend class EventLoop;
   struct Stop {
     PendingBase* pending;
     void operator()() const noexcept { pending->cancel(Errc::cancelled); }
@@ -43,8 +43,7 @@ class PendingBase : private Operation, private Timer {
 
   void complete(int32_t result) noexcept override;
   void fire() noexcept override;
-  // From now on deadline and stop cancel it.
-  void watch();
+  void watch() noexcept override;
   void cancel(Errc why) noexcept;
   void ask_to_cancel() noexcept;
 
@@ -53,8 +52,7 @@ class PendingBase : private Operation, private Timer {
   const std::stop_token* stop_;
   std::optional<std::stop_callback<Stop>> on_stop_;
   std::coroutine_handle<> coroutine_;
-  std::size_t place_ = 0;  // among the loop's prompt ones
-  bool is_prompt_ = false;
+  bool is_unwatched_ = false;
   int32_t result_ = -ECANCELED;
   std::optional<Errc> cancelled_because_;
 };

@@ -43,6 +43,7 @@ Pending<std::size_t> Socket::receive_all(MutableBytes into, TimePoint deadline, 
 
 Pending<std::size_t> Socket::send_all(Bytes first, Bytes second, TimePoint deadline, const std::stop_token& stop) {
   Request request = plain_request(Op::send, fd_.get());
+  request.prompt = true;
   request.data = readable(first);
   request.bytes = first.size();
   request.data2 = second.data();

@@ -149,9 +149,8 @@ TimePoint UringRing::wait(TimePoint until) {
 
 void UringRing::deliver() {
   State& state = *state_;
-  for (const State::Completed& done : state.delivering) done.completion->complete(done.result);
-  state.delivering.clear();
-
+  // Taken off before anything is delivered: what follows a completion may submit so much that the kernel completes some
+  // of it at once, and that is for a later deliver().
   std::array<io_uring_cqe*, kCompletionsAtOnce> ready;
   struct Taken {
     uint64_t user_data;
@@ -161,6 +160,9 @@ void UringRing::deliver() {
   const unsigned count = io_uring_peek_batch_cqe(&state.ring, ready.data(), kCompletionsAtOnce);
   for (unsigned i = 0; i < count; ++i) taken[i] = {ready[i]->user_data, ready[i]->res};
   io_uring_cq_advance(&state.ring, count);
+
+  for (const State::Completed& done : state.delivering) done.completion->complete(done.result);
+  state.delivering.clear();
   for (unsigned i = 0; i < count; ++i) {
     if (taken[i].user_data == kNobody) continue;
     if (taken[i].user_data == kWakeUp) {

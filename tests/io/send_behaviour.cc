@@ -109,6 +109,29 @@ Task<> cut_by_a_stop_at_once(RingUnderTest& ring) {
   }
 }
 
+Task<> send_by(io::Socket& socket, std::string_view text, io::TimePoint deadline,
+               std::optional<Result<std::size_t>>& sent) {
+  sent = co_await socket.send_all(as_bytes(text), Bytes{}, deadline, kNoStop);
+}
+
+// One that is over at once stands between two that are not, and one of these was too late when it began.
+Task<> late_ones_of_several(RingUnderTest& ring) {
+  ConnectedPair slow = co_await connected_pair(ring);
+  ConnectedPair quick = co_await connected_pair(ring);
+  ConnectedPair slower = co_await connected_pair(ring);
+  const std::string text = pattern(ring.too_much());
+  std::optional<Result<std::size_t>> sent[3];
+  io::TaskScope scope(ring.loop());
+  scope.spawn(send_by(slow.client, text, in(ring.loop(), 3 * kShort), sent[0]));
+  scope.spawn(send_by(quick.client, "all of it", in(ring.loop(), kLong), sent[1]));
+  scope.spawn(send_by(slower.client, text, ring.loop().now(), sent[2]));
+  co_await scope.join();
+  REQUIRE((sent[0] && sent[1] && sent[2]));
+  CHECK(sent[0]->value_or(0) < text.size());
+  CHECK(sent[1]->value_or(0) == 9);
+  CHECK(sent[2]->value_or(0) < text.size());
+}
+
 Task<> writable_again(RingUnderTest& ring) {
   ConnectedPair pair = co_await connected_pair(ring);
   const auto at_once = co_await pair.client.wait_writable(in(ring.loop(), kLong), kNoStop);
@@ -190,11 +213,12 @@ Task<> both_ways_at_once(RingUnderTest& ring) {
   CHECK(got_down == down);
 }
 
-constexpr std::array<Behaviour, 9> kBehaviours = {{
+constexpr std::array<Behaviour, 10> kBehaviours = {{
     {"send_all sends its two parts in order, of which either may be empty", both_parts_in_order},
     {"send_all to a peer that does not read counts what left before its deadline", cut_by_the_deadline},
     {"send_all to a peer that does not read counts what left before a stop", cut_by_a_stop},
     {"send_all that is stopped as soon as it has begun ends too", cut_by_a_stop_at_once},
+    {"of several sends that began together each that is late is cut by its own deadline", late_ones_of_several},
     {"wait_writable waits for room", writable_again},
     {"after shutdown_write the other direction still works, and a send is closed", half_closed},
     {"what was sent before a close arrives", peer_closed},

@@ -1,6 +1,7 @@
 #include "io/worker.h"
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -9,9 +10,11 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "io/socket.h"
 #include "tests/io/test_loop.h"
 
 namespace ringdrop::test {
@@ -65,6 +68,15 @@ class CountingJob final : public io::Job {
   std::atomic<int>& ran_;
   int& completed_;
 };
+
+// Something of one byte that the kernel has done as soon as it has seen it.
+Task<> send_after(io::EventLoop& loop, io::Lane& lane, io::Socket& socket, int& sent) {
+  const Result<int> result = co_await io::run_on(loop, lane, [] { return 0; });
+  const std::stop_token no_stop;
+  if (!result) co_return;
+  const std::string_view byte = "x";
+  if (co_await socket.send_all(as_bytes(byte), Bytes{}, loop.now() + std::chrono::seconds(60), no_stop)) ++sent;
+}
 
 }  // namespace
 
@@ -174,6 +186,30 @@ TEST_CASE("a lane that goes runs what is queued first, and the ring reports it")
   CHECK(completed == 0);  // on the loop's thread, so not before a turn
   fixture.turn_at_once();
   CHECK(completed == 50);
+}
+
+TEST_CASE("what follows many jobs at once may be more than the ring's queue holds") {
+  constexpr int kJobs = 3'000;
+  constexpr int kSockets = 30;  // a buffer takes some hundred messages
+  TestLoop fixture;
+  std::vector<io::Socket> sockets;
+  std::vector<io::OwnedFd> peers;
+  for (int i = 0; i < kSockets; ++i) {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    sockets.emplace_back(fixture.loop(), io::OwnedFd(fixture.ring(), ends[0]));
+    peers.emplace_back(fixture.ring(), ends[1]);
+  }
+  int sent = 0;
+  io::TaskScope scope(fixture.loop());
+  {
+    io::WorkerLane lane("test", 1, kJobs);
+    for (std::size_t i = 0; i < kJobs; ++i) {
+      scope.spawn(send_after(fixture.loop(), lane, sockets[i % kSockets], sent));
+    }
+  }  // all have run, and none is reported yet
+  fixture.drain(scope);
+  CHECK(sent == kJobs);
 }
 
 TEST_CASE("several loops may use one lane, and each gets its own completions") {
