@@ -2,6 +2,7 @@
 checkpoints are felt: the longest answer, and how far its write-ahead log grows."""
 
 from harness import MIB, Server
+from latency_cases import MOST_STOLEN
 from measure import median, ratio
 from servers import Ringdrop, programs
 
@@ -30,7 +31,8 @@ def durability(bench):
         return measured
 
     work = "64 connections x 4 KiB, durable"
-    runs = bench.take_turns("durability", work, {kind.name: on(kind) for kind in (Ringdrop, ProcessDurability)})
+    runs = bench.take_turns("durability", work, {kind.name: on(kind) for kind in (Ringdrop, ProcessDurability)},
+                            MOST_STOLEN)
     full, process = runs["ringdrop"], runs["ringdrop, process"]
     print(f"durability: full has {ratio(full, process, 'req_s'):.2f} of the uploads/s of process; longest answer "
           f"{median(full, 'max_ms'):.0f} ms, write-ahead log {median(full, 'wal_mib'):.0f} MiB")

@@ -6,6 +6,7 @@ import os
 import re
 import statistics
 import subprocess
+import time
 from pathlib import Path
 
 PATIENCE = 1800  # seconds, for the slowest run: then the server hangs
@@ -33,6 +34,12 @@ def cpu_seconds(pid):
     return total / TICKS
 
 
+def stolen_seconds():
+    """In which CPUs of this machine had work and its host did not let them run, all CPUs (proc(5), /proc/stat, steal)."""
+    words = Path("/proc/stat").read_text("ascii").partition("\n")[0].split()
+    return int(words[8]) / TICKS
+
+
 def memory(pid, key):
     """VmRSS or VmHWM of the process and its descendants, in bytes. What they share counts once for each."""
     total = 0
@@ -55,6 +62,7 @@ class Load:
         self.server = server
         forget_peak(server.pid)
         self.cpu = cpu_seconds(server.pid)
+        self.began, self.stolen = time.monotonic(), stolen_seconds()
         command, *options = [str(word) for word in words]
         self.process = subprocess.Popen([program, command, "--address", server.address, *options],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -79,11 +87,13 @@ class Load:
     def result(self, report):
         """The numbers of the tables."""
         cpu = cpu_seconds(self.server.pid) - self.cpu
+        cpu_time = max(time.monotonic() - self.began, 1 / TICKS) * os.cpu_count()
         seconds, requests = max(report["seconds"], 1e-9), max(report["requests"], 1)
         gigabytes = report["bytes"] / 1e9
         return {
             **report, "cpu_seconds": cpu, "gb_s": gigabytes / seconds, "req_s": report["requests"] / seconds,
             "cpu_s_gb": cpu / gigabytes if gigabytes else None, "cpu_us_req": cpu / requests * 1e6,
+            "stolen": (stolen_seconds() - self.stolen) / cpu_time,
             "p50_ms": report["latency_us"]["p50"] / 1e3, "p99_ms": report["latency_us"]["p99"] / 1e3,
             "peak_rss_mib": memory(self.server.pid, "VmHWM") / 2**20,
         }
