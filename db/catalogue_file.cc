@@ -14,6 +14,11 @@ namespace {
 // How far over its bound the log may be before the writer stops to make it start again.
 constexpr uint64_t kUrgentFactor = 4;
 
+// The checkpoint lane copies what was committed while it copied, and so on, each time less, but not for ever; what is
+// left then the writer copies and syncs, if it is no more than this, while commits wait.
+constexpr int kMostSteps = 5;
+constexpr uint64_t kLittleBytes = 512 * kKiB;
+
 // Of the log, held from the start on: to delete takes commits, and is what helps on a disk without a byte left.
 constexpr uint64_t kReservedLogBytes = kMiB;
 
@@ -131,7 +136,7 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
 // Nothing has been written when it fails.
 io::Result<Transaction> CatalogueFile::begin() {
   probed_ = false;
-  if (state() < CatalogueState::damaged) checkpoint_if_urgent();
+  if (state() < CatalogueState::damaged) finish_checkpoint();
   if (failed()) return io::fail(io::Errc::system, "catalogue stopped after a failed commit");
   if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
   if (writer_.has_moved()) {
@@ -227,11 +232,34 @@ io::Result<> CatalogueFile::write_one(WriteJob& job) {
   return written;
 }
 
-io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
+io::Result<bool> CatalogueFile::checkpoint() {
+  uint64_t copied_before = 0;
+  for (int step = 0; step < kMostSteps; ++step) {
+    const io::Result<Copied> copied = checkpoint_by(checkpointer_);
+    if (!copied) return std::unexpected(copied.error());
+    if (*copied == Copied::nothing && step == 0) return false;
+    if (*copied != Copied::part) return true;
+    const io::Result<> synced = checkpointer_.sync_main_file();
+    if (!synced) {
+      note_unsafe(checkpointer_, synced.error());
+      return std::unexpected(synced.error());
+    }
+    const uint64_t all = wal_frames_.load();
+    const uint64_t in_main_file = copied_frames_.load();
+    little_is_left_.store(wal_bytes_of(all - std::min(all, in_main_file), page_bytes_) <= kLittleBytes);
+    // Or somebody reads what is older than the rest.
+    if (little_is_left_.load() || in_main_file == copied_before) return true;
+    copied_before = in_main_file;
+  }
+  return true;
+}
+
+// By passive ones: whoever has the log's lock goes first.
+io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& database) {
   const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
   if (!frames) {
     // Busy: SQLite met the writer just as it changed the log's index.
-    if (frames.error().code == io::Errc::exhausted) return false;
+    if (frames.error().code == io::Errc::exhausted) return Copied::nothing;
     note_unsafe(database, frames.error());
     return std::unexpected(frames.error());
   }
@@ -240,7 +268,7 @@ io::Result<bool> CatalogueFile::checkpoint_by(Database& database) {
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
   copied_frames_.store(starts_again ? 0 : frames->checkpointed);
-  return true;
+  return starts_again ? Copied::all : Copied::part;
 }
 
 bool CatalogueFile::is_checkpoint_due() const {
@@ -260,10 +288,12 @@ bool CatalogueFile::is_checkpoint_pressing() const {
 }
 
 // The log starts again only after a checkpoint without a commit in between. While commits follow each
-// other without a pause the checkpoint lane never gets there, and the log would grow for ever: then
-// the writer itself copies the rest, which is little where the lane has done its work.
-void CatalogueFile::checkpoint_if_urgent() {
-  if (wal_bytes() <= urgent_bytes_ || checkpointing_.exchange(true)) return;
+// other without a pause the checkpoint lane never gets there, and the log would grow for ever: so
+// the writer itself copies the rest when it is little, or when the log is too long.
+void CatalogueFile::finish_checkpoint() {
+  if (!little_is_left_.load() && wal_bytes() <= urgent_bytes_) return;
+  if (checkpointing_.exchange(true)) return;
+  little_is_left_.store(false);
   // Its failure makes failed() true, or the log goes on growing: the batch needs no other answer.
   static_cast<void>(checkpoint_by(writer_));
   release_checkpoint();

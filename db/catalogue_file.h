@@ -95,9 +95,10 @@ class CatalogueFile final : public io::Batch {
   // made before this was possible keeps them, for what comes next.
   io::Result<bool> give_back_pages();
 
-  // The checkpoint lane's: copies committed pages into the main file while others go on. false: it
-  // cannot be done at this moment. system, corrupt: failed() from now on. no_space.
-  io::Result<bool> checkpoint() { return checkpoint_by(checkpointer_); }
+  // The checkpoint lane's: copies committed pages into the main file and syncs it while others go on, also what is
+  // committed meanwhile, until little is left, which the writer copies. false: it cannot be done at this moment.
+  // system, corrupt: failed() from now on. no_space.
+  io::Result<bool> checkpoint();
 
   // A write job's: whatever it takes to learn that the file is not locked or full any more. A transaction alone says
   // the one, and a written page, if it was full, the other.
@@ -133,8 +134,9 @@ class CatalogueFile final : public io::Batch {
   io::Result<> write_all(std::span<io::Job* const> jobs);
   io::Result<Transaction> begin();
   io::Result<> write_one(WriteJob& job);
-  io::Result<bool> checkpoint_by(Database& database);
-  void checkpoint_if_urgent();
+  enum class Copied : uint8_t { nothing, part, all };  // of the log
+  io::Result<Copied> checkpoint_by(Database& database);
+  void finish_checkpoint();
   void make_room();
   void note(const Database& database, const io::Error& error);
   void note_unsafe(const Database& database, const io::Error& error);
@@ -150,6 +152,8 @@ class CatalogueFile final : public io::Batch {
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
   std::atomic<bool> checkpointing_{false};
+  // The last checkpoint has copied all but what the writer copies soon.
+  std::atomic<bool> little_is_left_{false};
   // The writer's thread only.
   bool probed_ = false;  // in this transaction
   bool full_before_lock_ = false;

@@ -131,6 +131,7 @@ io::Result<Database> Database::open(const OpenOptions& options) {
 io::Result<> Database::configure(const OpenOptions& options) {
   static constexpr const char* kOp = "set up the catalogue's connection";
   sqlite3_busy_timeout(connection_.get(), options.busy_timeout_ms);
+  syncs_ = options.durability == Durability::full;
   const bool is_copy = options.role == Role::copy;
   sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_copy ? 0 : 1, nullptr);
   // temp_store: the journal of savepoints stays in memory; nothing is written outside the data
@@ -228,6 +229,16 @@ io::Result<WalFrames> Database::checkpoint(CheckpointMode mode) {
   // -1: not in WAL mode.
   if (in_log < 0 || checkpointed < 0) return io::fail(io::Errc::system, "checkpoint");
   return WalFrames{static_cast<uint64_t>(in_log), static_cast<uint64_t>(checkpointed)};
+}
+
+io::Result<> Database::sync_main_file() {
+  static constexpr const char* kOp = "sync the catalogue";
+  if (!syncs_) return {};
+  sqlite3_file* file = nullptr;
+  int code = sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  if (code == SQLITE_OK) return {};
+  return std::unexpected(error_from_sqlite(code, errno_of_files(connection_.get()), kOp));
 }
 
 io::Result<> Database::copy_to(Database& copy, const std::function<bool()>& between) {

@@ -74,6 +74,9 @@ class Database {
   // False as well after SQLite has rolled back by itself (disk full, I/O error).
   bool in_transaction() const;
   io::Result<WalFrames> checkpoint(CheckpointMode mode);
+  // What was copied into the main file is on the disk when it returns; SQLite itself syncs it only when all of the log
+  // was copied. Nothing without Durability::full.
+  io::Result<> sync_main_file();
   // Makes `copy`, which is empty, what this file is at this moment: durable when it returns. Writers are never kept
   // waiting; but the log cannot start again before the end. `between` is asked every few MiB: false ends it. cancelled,
   // no_space.
@@ -96,6 +99,7 @@ class Database {
   io::Result<> use_wal();
 
   std::unique_ptr<sqlite3, Close> connection_;
+  bool syncs_ = true;
 };
 
 // A prepared statement, run by way of use(). Goes before its Database.
