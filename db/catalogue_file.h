@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "db/sqlite.h"
 #include "db/tables.h"
+#include "db/transaction.h"
 #include "io/error.h"
 #include "io/log.h"
 #include "io/worker.h"

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "db/transaction.h"
+
 namespace ringdrop::db {
 namespace {
 

@@ -1,5 +1,5 @@
-// SQLite as the catalogue uses it: a connection, prepared statements, a transaction and a savepoint
-// that end with their scope. Thin wrappers; blocking calls, for worker lanes and for start only.
+// SQLite as the catalogue uses it: a connection and prepared statements. Thin wrappers; blocking calls,
+// for worker lanes and for start only.
 //
 // A connection is opened without a mutex: it and its statements are used by one thread at a time.
 // Not here: what the tables are (migrations, link_table) and who runs when (catalogue_file).
@@ -157,42 +157,6 @@ class Statement::Use {
   sqlite3_stmt* statement_;
   const char* op_;
   int bind_code_ = 0;
-};
-
-// A write transaction, rolled back by the destructor unless commit() succeeded.
-class Transaction {
- public:
-  // BEGIN IMMEDIATE: exhausted when another connection writes for longer than the busy timeout.
-  static io::Result<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept;
-  Transaction& operator=(Transaction&&) = delete;
-  ~Transaction();
-
-  // After a failure that is not no_space or exhausted nobody knows whether the transaction is in
-  // the log: it is invisible now and may appear, whole, when the file is opened again.
-  io::Result<> commit();
-  // Now, not at the end of the scope.
-  void roll_back();
-
- private:
-  explicit Transaction(Database& database) : database_(&database) {}
-  Database* database_;  // null: over
-};
-
-// A part of a transaction that can be undone alone: undone by the destructor unless keep() was
-// called. They do not nest here.
-class Savepoint {
- public:
-  static io::Result<Savepoint> begin(Database& database);
-  Savepoint(Savepoint&& other) noexcept;
-  Savepoint& operator=(Savepoint&&) = delete;
-  ~Savepoint();
-
-  io::Result<> keep();
-
- private:
-  explicit Savepoint(Database& database) : database_(&database) {}
-  Database* database_;  // null: over
 };
 
 // SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt, but

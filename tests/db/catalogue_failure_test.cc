@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/catalogue.h"
+#include "db/transaction.h"
 #include "tests/db/catalogue_fixture.h"
 #include "tests/db/faulty_vfs.h"
 

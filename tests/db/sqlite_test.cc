@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "db/transaction.h"
 #include "tests/db/catalogue_fixture.h"
 
 namespace ringdrop::db {

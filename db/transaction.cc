@@ -1,0 +1,55 @@
+#include "db/transaction.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace ringdrop::db {
+
+io::Result<Transaction> Transaction::begin(Database& database) {
+  const io::Result<> begun = database.execute("BEGIN IMMEDIATE", "begin a transaction");
+  if (!begun) return std::unexpected(begun.error());
+  return Transaction(database);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+
+Transaction::~Transaction() {
+  roll_back();
+}
+
+void Transaction::roll_back() {
+  Database* const database = std::exchange(database_, nullptr);
+  if (database == nullptr || !database->in_transaction()) return;
+  // Fails only where SQLite has rolled back already.
+  static_cast<void>(database->execute("ROLLBACK", "roll back"));
+}
+
+io::Result<> Transaction::commit() {
+  CHECK_THAT(database_ != nullptr);
+  io::Result<> committed = database_->execute("COMMIT", "commit");
+  if (committed) database_ = nullptr;
+  return committed;
+}
+
+io::Result<Savepoint> Savepoint::begin(Database& database) {
+  const io::Result<> begun = database.execute("SAVEPOINT part", "begin a savepoint");
+  if (!begun) return std::unexpected(begun.error());
+  return Savepoint(database);
+}
+
+Savepoint::Savepoint(Savepoint&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+
+Savepoint::~Savepoint() {
+  if (database_ == nullptr || !database_->in_transaction()) return;
+  static_cast<void>(database_->execute("ROLLBACK TO part; RELEASE part", "undo a savepoint"));
+}
+
+io::Result<> Savepoint::keep() {
+  CHECK_THAT(database_ != nullptr);
+  io::Result<> kept = database_->execute("RELEASE part", "release a savepoint");
+  if (kept) database_ = nullptr;
+  return kept;
+}
+
+}  // namespace ringdrop::db
