@@ -84,8 +84,11 @@ class HttpParser::State {
   std::expected<std::size_t, Rejection> parse_head(std::string_view input);
   std::expected<Decoded, Rejection> decode_chunked(std::string_view input, MutableBytes output);
 
-  // Whether the head was small enough for its memory to be kept for the next one: so an idle connection keeps little.
-  bool worth_keeping() const { return head_guard_.bytes() <= kKeptHeadBytes && head_.fields.size() <= kKeptFields; }
+  // Whether head and trailers were small enough for their memory to be kept for the next message: so an idle connection
+  // keeps little.
+  bool worth_keeping() const {
+    return head_guard_.bytes() + trailer_guard_.bytes() <= kKeptBytes && head_.fields.size() <= kKeptFields;
+  }
   void forget_message();
 
   const HttpParserLimits& limits() const { return limits_; }
@@ -102,7 +105,7 @@ class HttpParser::State {
   static const llhttp_settings_t& settings();
   static State& of(llhttp_t* parser) { return *static_cast<State*>(parser->data); }
 
-  static constexpr std::size_t kKeptHeadBytes = 512;
+  static constexpr std::size_t kKeptBytes = 512;
   static constexpr std::size_t kKeptFields = 16;
 
   template <std::string State::* kText>
@@ -165,7 +168,7 @@ void HttpParser::State::forget_message() {
   body_state_ = BodyState::size_line;
   chunk_bytes_left_ = 0;
   chunk_header_seen_ = message_seen_ = false;
-  trailer_lines_ = {};
+  trailer_lines_.clear();
   trailers_ = {};
 }
 

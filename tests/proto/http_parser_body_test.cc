@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <malloc.h>
 
 #include <array>
 #include <cstring>
@@ -270,6 +271,23 @@ TEST_CASE("one parser serves request after request") {
     CHECK(parser.body_complete());
     parser.reset();
   }
+}
+
+TEST_CASE("the memory of long trailers is given back with the message") {
+  const HttpParserLimits limits;
+  const std::string long_trailer = "0\r\nA: " + std::string(limits.trailer_bytes - 100, 'b') + "\r\n\r\n";
+  HttpParser parser;
+  const auto pass = [&parser](std::string_view body) {
+    std::array<std::byte, 16> output{};
+    REQUIRE(parser.parse_head(as_bytes(kHead)));
+    REQUIRE(parser.decode_chunked(as_bytes(body), output));
+    REQUIRE(parser.body_complete());
+    parser.reset();
+  };
+  pass("0\r\n\r\n");
+  const std::size_t before = mallinfo2().uordblks;  // a sanitizer's allocator is not seen
+  pass(long_trailer);
+  CHECK(mallinfo2().uordblks < before + limits.trailer_bytes / 2);
 }
 
 TEST_CASE("a parser that was reset knows nothing of the message before, small or large") {
