@@ -35,9 +35,6 @@ class ChunkLineGuard {
   void expect_size();
   void expect_data_end();
 
-  // Ready for the next body.
-  void reset() { *this = ChunkLineGuard(limits_); }
-
   // The hex digits of a complete chunk-size line. Lives until expect_size().
   std::string_view size_digits() const { return {digits_.data(), digit_count_}; }
 

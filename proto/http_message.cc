@@ -1,6 +1,7 @@
 #include "proto/http_message.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/characters.h"
 
@@ -21,14 +22,14 @@ bool list_contains(std::string_view list, std::string_view token) {
 }
 
 void RequestHead::forget() {
-  for (std::string* const text : {&method_text, &target, &path, &query, &host}) text->clear();
-  fields.clear();
-  method = Method::other;
-  minor_version = 1;
-  keep_alive = true;
-  expects_continue = false;
-  framing = BodyFraming::none;
-  content_length = 0;
+  RequestHead old = std::exchange(*this, RequestHead());
+  for (std::string RequestHead::* const text :
+       {&RequestHead::method_text, &RequestHead::target, &RequestHead::path, &RequestHead::query, &RequestHead::host}) {
+    (old.*text).clear();
+    (this->*text).swap(old.*text);
+  }
+  old.fields.clear();
+  fields = std::move(old.fields);
 }
 
 void Fields::add(std::string_view name, std::string_view value) {

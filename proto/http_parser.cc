@@ -87,17 +87,18 @@ class HttpParser::State {
   // Whether head and trailers were small enough for their memory to be kept for the next message: so an idle connection
   // keeps little.
   bool worth_keeping() const {
-    return head_guard_.bytes() + trailer_guard_.bytes() <= kKeptBytes && head_.fields.size() <= kKeptFields;
+    return message_.head_guard.bytes() + message_.trailer_guard.bytes() <= kKeptBytes &&
+           head_.fields.size() <= kKeptFields;
   }
   void forget_message();
 
   const HttpParserLimits& limits() const { return limits_; }
-  bool head_complete() const { return head_complete_; }
-  bool head_started() const { return head_guard_.started(); }
-  uint64_t chunk_bytes_left() const { return body_state_ == BodyState::data ? chunk_bytes_left_ : 0; }
-  bool body_complete() const { return body_state_ == BodyState::complete; }
+  bool head_complete() const { return message_.head_complete; }
+  bool head_started() const { return message_.head_guard.started(); }
+  uint64_t chunk_bytes_left() const { return message_.body_state == BodyState::data ? message_.chunk_bytes_left : 0; }
+  bool body_complete() const { return message_.body_state == BodyState::complete; }
   const RequestHead& head() const { return head_; }
-  const Fields& trailers() const { return trailers_; }
+  const Fields& trailers() const { return message_.trailers; }
 
  private:
   enum class BodyState : uint8_t { size_line, data, data_end, trailers, complete };
@@ -121,33 +122,39 @@ class HttpParser::State {
   std::optional<Rejection> decode_data(std::string_view input, Decoded& decoded);
   std::optional<Rejection> execute(std::string_view bytes);
 
+  // What one message has brought so far, but for the memory that the next one takes over: that is beside it.
+  struct Message {
+    explicit Message(const HttpParserLimits& limits)
+        : head_guard(LineGuard::Section::head, {limits.target_bytes, limits.head_bytes, limits.fields}),
+          trailer_guard(LineGuard::Section::trailers, {0, limits.trailer_bytes, limits.fields}),
+          chunk_guard({limits.chunk_extension_bytes_line, limits.chunk_extension_bytes_body}) {}
+
+    LineGuard head_guard;
+    LineGuard trailer_guard;
+    ChunkLineGuard chunk_guard;
+    std::optional<Rejection> failure;  // errors are final
+
+    bool headers_seen = false;   // by llhttp
+    bool head_complete = false;  // and by the guard, and checked
+
+    BodyState body_state = BodyState::size_line;
+    uint64_t chunk_bytes_left = 0;
+    bool chunk_header_seen = false;
+    bool end_seen = false;  // by llhttp
+    std::string trailer_lines;
+    Fields trailers;
+  };
+
   const HttpParserLimits limits_;
   llhttp_t parser_;
-  LineGuard head_guard_;
-  LineGuard trailer_guard_;
-  ChunkLineGuard chunk_guard_;
-  std::optional<Rejection> failure_;  // errors are final
-
+  Message message_;
   RequestHead head_;
   std::string name_;
   std::string value_;
-  bool headers_seen_ = false;   // by llhttp
-  bool head_complete_ = false;  // and by the guard, and checked
-
-  BodyState body_state_ = BodyState::size_line;
-  uint64_t chunk_bytes_left_ = 0;
-  bool chunk_header_seen_ = false;
-  bool message_seen_ = false;
-  std::string trailer_lines_;
-  Fields trailers_;
   MutableBytes output_;  // what is left of the caller's, during a call
 };
 
-HttpParser::State::State(HttpParserLimits limits)
-    : limits_(limits),
-      head_guard_(LineGuard::Section::head, {limits.target_bytes, limits.head_bytes, limits.fields}),
-      trailer_guard_(LineGuard::Section::trailers, {0, limits.trailer_bytes, limits.fields}),
-      chunk_guard_({limits.chunk_extension_bytes_line, limits.chunk_extension_bytes_body}) {
+HttpParser::State::State(HttpParserLimits limits) : limits_(limits), message_(limits) {
   llhttp_init(&parser_, HTTP_REQUEST, &settings());
   parser_.data = this;
   // HTTP/1.2 is to be taken as 1.1 (RFC 9110 2.5); what is no HTTP/1.x the guard refuses. 8.1.0 has
@@ -157,19 +164,10 @@ HttpParser::State::State(HttpParserLimits limits)
 
 void HttpParser::State::forget_message() {
   llhttp_reset(&parser_);
-  head_guard_.reset();
-  failure_.reset();
+  message_ = Message(limits_);
   head_.forget();
   name_.clear();
   value_.clear();
-  headers_seen_ = head_complete_ = false;
-  trailer_guard_.reset();
-  chunk_guard_.reset();
-  body_state_ = BodyState::size_line;
-  chunk_bytes_left_ = 0;
-  chunk_header_seen_ = message_seen_ = false;
-  trailer_lines_.clear();
-  trailers_ = {};
 }
 
 const llhttp_settings_t& HttpParser::State::settings() {
@@ -194,25 +192,25 @@ const llhttp_settings_t& HttpParser::State::settings() {
       return 0;
     };
     s.on_headers_complete = [](llhttp_t* p) -> int {
-      of(p).headers_seen_ = true;
+      of(p).message_.headers_seen = true;
       return HPE_PAUSED;  // the body is another call's
     };
     s.on_chunk_header = [](llhttp_t* p) {
-      of(p).chunk_header_seen_ = true;
-      of(p).chunk_bytes_left_ = p->content_length;
+      of(p).message_.chunk_header_seen = true;
+      of(p).message_.chunk_bytes_left = p->content_length;
       return 0;
     };
     s.on_body = [](llhttp_t* p, const char* at, std::size_t n) {
       State& state = of(p);
-      CHECK_THAT(n <= state.output_.size() && n <= state.chunk_bytes_left_);
+      CHECK_THAT(n <= state.output_.size() && n <= state.message_.chunk_bytes_left);
       // In place the two may overlap, and are the same before the first framing.
       if (static_cast<const void*>(at) != state.output_.data()) std::memmove(state.output_.data(), at, n);
       state.output_ = state.output_.subspan(n);
-      state.chunk_bytes_left_ -= n;
+      state.message_.chunk_bytes_left -= n;
       return 0;
     };
     s.on_message_complete = [](llhttp_t* p) -> int {
-      of(p).message_seen_ = true;
+      of(p).message_.end_seen = true;
       return HPE_PAUSED;  // what follows is another message's, or another protocol's
     };
     return s;
@@ -234,20 +232,20 @@ std::optional<Rejection> HttpParser::State::execute(std::string_view bytes) {
 }
 
 std::expected<std::size_t, Rejection> HttpParser::State::parse_head(std::string_view input) {
-  CHECK_THAT(!head_complete_);
-  if (failure_) return std::unexpected(*failure_);
-  const LineVerdict verdict = head_guard_.check(input);
+  CHECK_THAT(!message_.head_complete);
+  if (message_.failure) return std::unexpected(*message_.failure);
+  const LineVerdict verdict = message_.head_guard.check(input);
   // llhttp gets what comes before a refused byte, and its refusal goes first: so the answer is the
   // one for the earliest wrong byte, whatever the split.
-  failure_ = execute(input.substr(0, verdict.passed));
-  if (!failure_) failure_ = verdict.refused;
-  if (!failure_ && verdict.complete) failure_ = finish_head();
-  if (failure_) return std::unexpected(*failure_);
+  message_.failure = execute(input.substr(0, verdict.passed));
+  if (!message_.failure) message_.failure = verdict.refused;
+  if (!message_.failure && verdict.complete) message_.failure = finish_head();
+  if (message_.failure) return std::unexpected(*message_.failure);
   return verdict.passed;
 }
 
 std::optional<Rejection> HttpParser::State::finish_head() {
-  if (!headers_seen_) return disagreement();
+  if (!message_.headers_seen) return disagreement();
   head_.method = method_of(llhttp_get_method(&parser_));
   head_.minor_version = llhttp_get_http_minor(&parser_) == 0 ? 0 : 1;
   if (auto applied = apply_request_rules(head_); !applied) return applied.error();
@@ -256,32 +254,32 @@ std::optional<Rejection> HttpParser::State::finish_head() {
   if (head_.framing == BodyFraming::content_length && head_.content_length != parser_.content_length) {
     return disagreement();
   }
-  if (head_.framing == BodyFraming::none) body_state_ = BodyState::complete;
-  head_complete_ = true;
+  if (head_.framing == BodyFraming::none) message_.body_state = BodyState::complete;
+  message_.head_complete = true;
   return std::nullopt;
 }
 
 std::expected<HttpParser::Decoded, Rejection> HttpParser::State::decode_chunked(std::string_view input,
                                                                                 MutableBytes output) {
-  CHECK_THAT(head_complete_ && head_.framing == BodyFraming::chunked);
+  CHECK_THAT(message_.head_complete && head_.framing == BodyFraming::chunked);
   Decoded decoded{0, 0};
   output_ = output;
-  while (!failure_ && body_state_ != BodyState::complete && decoded.consumed < input.size()) {
-    if (body_state_ == BodyState::data && output_.empty()) break;
-    failure_ = decode_some(input.substr(decoded.consumed), decoded);
+  while (!message_.failure && message_.body_state != BodyState::complete && decoded.consumed < input.size()) {
+    if (message_.body_state == BodyState::data && output_.empty()) break;
+    message_.failure = decode_some(input.substr(decoded.consumed), decoded);
   }
   output_ = {};
   // What came before the wrong byte is delivered first, so that the content does not depend on the
   // split either.
-  if (failure_ && decoded.produced == 0) return std::unexpected(*failure_);
+  if (message_.failure && decoded.produced == 0) return std::unexpected(*message_.failure);
   return decoded;
 }
 
 std::optional<Rejection> HttpParser::State::decode_some(std::string_view input, Decoded& decoded) {
-  switch (body_state_) {
+  switch (message_.body_state) {
     case BodyState::size_line:
     case BodyState::data_end:
-      return decode_line(chunk_guard_.check(input), decoded);
+      return decode_line(message_.chunk_guard.check(input), decoded);
     case BodyState::trailers:
       return decode_trailers(input, decoded);
     case BodyState::data:
@@ -294,16 +292,16 @@ std::optional<Rejection> HttpParser::State::decode_some(std::string_view input, 
 
 // The guard has seen that these are field lines, and bounds them.
 std::optional<Rejection> HttpParser::State::decode_trailers(std::string_view input, Decoded& decoded) {
-  const LineVerdict verdict = trailer_guard_.check(input);
-  trailer_lines_ += input.substr(0, verdict.passed);
+  const LineVerdict verdict = message_.trailer_guard.check(input);
+  message_.trailer_lines += input.substr(0, verdict.passed);
   if (auto refused = decode_line(verdict, decoded)) return refused;
-  if (body_state_ != BodyState::complete) return std::nullopt;
-  std::string_view lines = trailer_lines_;
+  if (message_.body_state != BodyState::complete) return std::nullopt;
+  std::string_view lines = message_.trailer_lines;
   for (std::size_t end = lines.find("\r\n"); end > 0 && end != lines.npos; end = lines.find("\r\n")) {
     const std::string_view line = lines.substr(0, end);
     const std::size_t colon = line.find(':');
     if (colon == line.npos) return disagreement();
-    trailers_.add(line.substr(0, colon), trim_white_space(line.substr(colon + 1)));
+    message_.trailers.add(line.substr(0, colon), trim_white_space(line.substr(colon + 1)));
     lines.remove_prefix(end + 2);
   }
   return std::nullopt;
@@ -316,23 +314,23 @@ std::optional<Rejection> HttpParser::State::decode_line(LineVerdict verdict, Dec
   if (verdict.refused) return verdict.refused;
   if (!verdict.complete) return std::nullopt;
   constexpr std::string_view kCrLf = "\r\n";
-  if (body_state_ == BodyState::size_line) {
-    chunk_header_seen_ = false;
-    if (auto refused = execute(chunk_guard_.size_digits())) return refused;
+  if (message_.body_state == BodyState::size_line) {
+    message_.chunk_header_seen = false;
+    if (auto refused = execute(message_.chunk_guard.size_digits())) return refused;
   }
   if (auto refused = execute(kCrLf)) return refused;
-  switch (body_state_) {
+  switch (message_.body_state) {
     case BodyState::size_line:
-      if (!chunk_header_seen_) return disagreement();
-      body_state_ = chunk_bytes_left_ > 0 ? BodyState::data : BodyState::trailers;
+      if (!message_.chunk_header_seen) return disagreement();
+      message_.body_state = message_.chunk_bytes_left > 0 ? BodyState::data : BodyState::trailers;
       break;
     case BodyState::data_end:
-      chunk_guard_.expect_size();
-      body_state_ = BodyState::size_line;
+      message_.chunk_guard.expect_size();
+      message_.body_state = BodyState::size_line;
       break;
     case BodyState::trailers:
-      if (!message_seen_) return disagreement();
-      body_state_ = BodyState::complete;
+      if (!message_.end_seen) return disagreement();
+      message_.body_state = BodyState::complete;
       break;
     case BodyState::data:
     case BodyState::complete:
@@ -343,15 +341,15 @@ std::optional<Rejection> HttpParser::State::decode_line(LineVerdict verdict, Dec
 
 std::optional<Rejection> HttpParser::State::decode_data(std::string_view input, Decoded& decoded) {
   const std::size_t room = std::min(input.size(), output_.size());
-  const std::size_t bytes = static_cast<std::size_t>(std::min<uint64_t>(room, chunk_bytes_left_));
+  const std::size_t bytes = static_cast<std::size_t>(std::min<uint64_t>(room, message_.chunk_bytes_left));
   const std::size_t room_before = output_.size();
   if (auto refused = execute(input.substr(0, bytes))) return refused;
   if (room_before - output_.size() != bytes) return disagreement();
   decoded.consumed += bytes;
   decoded.produced += bytes;
-  if (chunk_bytes_left_ == 0) {
-    chunk_guard_.expect_data_end();
-    body_state_ = BodyState::data_end;
+  if (message_.chunk_bytes_left == 0) {
+    message_.chunk_guard.expect_data_end();
+    message_.body_state = BodyState::data_end;
   }
   return std::nullopt;
 }

@@ -26,7 +26,7 @@ Rejection bad_byte(char c, const char* reason) {
 }  // namespace
 
 LineGuard::LineGuard(Section section, Limits limits)
-    : kind_(section), limits_(limits), state_(section == Section::head ? State::before : State::line_start) {}
+    : limits_(limits), state_(section == Section::head ? State::before : State::line_start) {}
 
 LineVerdict LineGuard::check(std::string_view input) {
   LineVerdict verdict;

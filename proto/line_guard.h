@@ -41,9 +41,6 @@ class LineGuard {
   // called again after a refusal or the end.
   LineVerdict check(std::string_view input);
 
-  // Ready for the next section of the same kind.
-  void reset() { *this = LineGuard(kind_, limits_); }
-
   // Bytes of the section that have passed.
   std::size_t bytes() const { return section_bytes_; }
   // Whether a byte of the section has passed; empty lines before a request line are no part of it.
@@ -73,7 +70,6 @@ class LineGuard {
   std::optional<Rejection> step_line_start(char c);
   std::optional<Rejection> expect_lf(char c, State next);
 
-  Section kind_;
   Limits limits_;
   State state_;
   int empty_lines_ = 0;

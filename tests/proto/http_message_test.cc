@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 namespace ringdrop::proto {
 
 TEST_CASE("fields are found without regard to case, the first one first") {
@@ -45,6 +47,32 @@ TEST_CASE("a list contains a token when one whole member is it") {
   CHECK_FALSE(list_contains("", "close"));
   CHECK_FALSE(list_contains("closed, not close", "close"));
   CHECK_FALSE(list_contains("close;x", "close"));
+}
+
+TEST_CASE("a head that has forgotten is as new, and has the memory of its texts") {
+  RequestHead head;
+  const std::string text(100, 'x');
+  for (std::string* const one : {&head.method_text, &head.target, &head.path, &head.query, &head.host}) *one = text;
+  head.method = Method::put;
+  head.minor_version = 0;
+  head.keep_alive = false;
+  head.expects_continue = true;
+  head.framing = BodyFraming::content_length;
+  head.content_length = 5;
+  head.fields.add("A", "b");
+  head.forget();
+  const RequestHead fresh;
+  for (const std::string* const one : {&head.method_text, &head.target, &head.path, &head.query, &head.host}) {
+    CHECK(one->empty());
+    CHECK(one->capacity() >= text.size());
+  }
+  CHECK(head.method == fresh.method);
+  CHECK(head.minor_version == fresh.minor_version);
+  CHECK(head.keep_alive == fresh.keep_alive);
+  CHECK(head.expects_continue == fresh.expects_continue);
+  CHECK(head.framing == fresh.framing);
+  CHECK(head.content_length == fresh.content_length);
+  CHECK(head.fields.empty());
 }
 
 }  // namespace ringdrop::proto
