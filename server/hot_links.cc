@@ -43,10 +43,10 @@ HotLinks::Ptr HotLinks::keep(db::Link link, uint64_t version) {
   if (hot->link.max_downloads || cost_of(*hot) > budget_bytes_) return hot;
   const auto old = by_token_.find(hot->link.token);
   if (old != by_token_.end()) erase(old);
+  make_room(cost_of(*hot));  // before it is there: it is not among those that go
   list_.push_front(hot.get());
   by_token_.emplace(hot->link.token, Kept{hot, list_.begin()});
   used_bytes_ += cost_of(*hot);
-  make_room();
   return hot;
 }
 
@@ -68,7 +68,7 @@ void HotLinks::keep_content(const Ptr& hot, std::string content) {
   if (found == by_token_.end() || found->second.hot != hot) return;  // it had to go meanwhile
   used_bytes_ += content.size();
   hot->content = std::make_shared<const std::string>(std::move(content));
-  make_room();
+  make_room(0);
 }
 
 void HotLinks::erase(ByToken::iterator one) {
@@ -80,10 +80,12 @@ void HotLinks::erase(ByToken::iterator one) {
   list_.erase(kept.place);
 }
 
-void HotLinks::make_room() {
-  while (used_bytes_ > budget_bytes_) {
+void HotLinks::make_room(uint64_t bytes) {
+  std::size_t chances = kMostSecondChances;
+  while (used_bytes_ + bytes > budget_bytes_) {
     HotLink& next = *list_.back();
-    if (std::exchange(next.asked_lately, false)) {
+    if (std::exchange(next.asked_lately, false) && chances > 0) {
+      --chances;
       list_.splice(list_.begin(), list_, std::prev(list_.end()));
     } else {
       erase(by_token_.find(next.link.token));

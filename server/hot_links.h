@@ -38,6 +38,8 @@ class HotLinks {
   using Ptr = std::shared_ptr<HotLink>;
   // Larger files are kept by the kernel alone, unless they came with their link.
   static constexpr uint64_t kMostContentBytes = 16 * kKiB;
+  // How many that were asked for are spared by one that needs room: the loop waits for it, however many there are.
+  static constexpr std::size_t kMostSecondChances = 32;
 
   explicit HotLinks(uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}
 
@@ -55,8 +57,8 @@ class HotLinks {
   uint64_t used_bytes() const { return used_bytes_; }
 
  private:
-  // The next one to go is the last. One that was asked for meanwhile has a second chance, at the front: nearly as good
-  // as the order of asking, and a link that is found is all that is touched.
+  // The next one to go is the last. One that was asked for meanwhile has a second chance, at the front, unless too many
+  // have it at once: nearly as good as the order of asking, and a link that is found is all that is touched.
   using List = std::list<HotLink*>;
   struct Kept {
     Ptr hot;
@@ -65,7 +67,8 @@ class HotLinks {
   using ByToken = std::unordered_map<std::string_view, Kept>;  // views into the links
 
   void erase(ByToken::iterator one);
-  void make_room();
+  // For so many bytes beside those that are used; at most the budget.
+  void make_room(uint64_t bytes);
 
   const uint64_t budget_bytes_;
   uint64_t used_bytes_ = 0;

@@ -102,7 +102,7 @@ TEST_CASE("what is collected at a time is bounded too") {
   CHECK(collecting == 2);
 }
 
-TEST_CASE("the budget holds: who was not asked for longest goes, with its content") {
+TEST_CASE("the budget holds: who was not asked for lately goes, with its content") {
   HotLinks links(39 * kKiB);
   const HotLinks::Ptr first = links.keep(link_of("first", 16 * kKiB), 1);
   links.keep_content(first, std::string(16 * kKiB, 'x'));
@@ -133,6 +133,27 @@ TEST_CASE("a link that is asked for outlasts any number that are not, and goes w
   }
   for (int number = 0; number < 10; ++number) links.keep(link_of(std::to_string(number)), 1);
   CHECK(links.find("asked", 1, kNow) == nullptr);
+}
+
+TEST_CASE("where all are asked for, a new one is kept all the same, and few of them are spared for it") {
+  constexpr std::size_t kLinks = 2 * HotLinks::kMostSecondChances;
+  const uint64_t cost = [] {
+    HotLinks one(kMiB);
+    one.keep(link_of("100"), 1);
+    return one.used_bytes();
+  }();
+  HotLinks links(kLinks * cost);
+  for (std::size_t number = 0; number < kLinks; ++number) links.keep(link_of(std::to_string(100 + number)), 1);
+  for (std::size_t number = 0; number < kLinks; ++number) {
+    REQUIRE(links.find(std::to_string(100 + number), 1, kNow) != nullptr);
+  }
+  const HotLinks::Ptr newer = links.keep(link_of("new"), 1);
+  CHECK(links.find("new", 1, kNow) == newer);
+  std::size_t gone = 0;
+  for (std::size_t number = 0; number < kLinks; ++number) {
+    if (links.find(std::to_string(100 + number), 1, kNow) == nullptr) ++gone;
+    CHECK(gone == (number < HotLinks::kMostSecondChances ? 0 : 1));
+  }
 }
 
 TEST_CASE("a link that is kept anew takes the place of the old one") {
