@@ -76,26 +76,36 @@ std::optional<Buffer> BufferPool::take(Use use, std::size_t piece_bytes) {
   return Buffer(*this, MutableBytes(start, piece_bytes), *index, slab.fixed);
 }
 
-// A slab of that size with a free piece, the lowest first so that few slabs become resident and the reserve is touched
-// last; else an undivided one.
+// A slab with a free piece of that size, else an undivided one. A small piece takes from those that are resident, and
+// registered perhaps, when no other has one. A large one is of those alone: without any, one is prepared from now on.
 std::optional<unsigned> BufferPool::slab_for(Use use, std::size_t piece_bytes) {
-  const bool large = piece_bytes == kLargeBufferBytes;
-  const std::size_t end = large || use == Use::upload ? common_slabs_ : slabs_.size();
-  for (unsigned i = 0; i < end; ++i) {
-    if (slabs_[i].piece_bytes == piece_bytes && !slabs_[i].free_pieces.empty()) return i;
+  using enum Slab::Memory;
+  if (piece_bytes == kLargeBufferBytes) {
+    std::optional<unsigned> slab = lowest_slab(piece_bytes, resident, common_slabs_);
+    if (slab || (large_slabs_ + 1) * 2 > slabs_.size()) return slab;
+    slab = lowest_slab(kUndivided, resident, common_slabs_);
+    if (slab) divide(*slab, piece_bytes);
+    if (!slab) prepare_one();
+    return slab;
   }
-  if (large && (large_slabs_ + 1) * 2 > slabs_.size()) return std::nullopt;
-  const std::optional<unsigned> undivided = undivided_slab(end, large);
-  if (undivided) divide(*undivided, piece_bytes);
-  if (!undivided && large) prepare_one();
-  return undivided;
+  const std::size_t end = use == Use::upload ? common_slabs_ : slabs_.size();
+  for (const Slab::Memory memory : {bare, resident}) {
+    std::optional<unsigned> slab = lowest_slab(piece_bytes, memory, end);
+    if (slab) return slab;
+    slab = lowest_slab(kUndivided, memory, end);
+    if (slab) divide(*slab, piece_bytes);
+    if (slab) return slab;
+  }
+  return std::nullopt;
 }
 
-// The lowest.
-std::optional<unsigned> BufferPool::undivided_slab(std::size_t end, bool resident) const {
+// With a free piece of that size, or undivided; among those before `end`. The lowest, so that few have memory and the
+// reserve is touched last.
+std::optional<unsigned> BufferPool::lowest_slab(std::size_t piece_bytes, Slab::Memory memory, std::size_t end) const {
   for (unsigned i = 0; i < end; ++i) {
-    if (slabs_[i].piece_bytes != 0 || slabs_[i].memory == Slab::Memory::in_preparation) continue;
-    if (!resident || slabs_[i].memory == Slab::Memory::resident) return i;
+    const Slab& slab = slabs_[i];
+    if (slab.piece_bytes != piece_bytes || slab.memory != memory) continue;
+    if (piece_bytes == kUndivided || !slab.free_pieces.empty()) return i;
   }
   return std::nullopt;
 }
@@ -108,11 +118,10 @@ void BufferPool::divide(unsigned index, std::size_t piece_bytes) {
   for (std::size_t piece = pieces; piece-- > 0;) slab.free_pieces.push_back(static_cast<uint16_t>(piece));
 }
 
-// All that are undivided are bare.
 void BufferPool::prepare_one() {
   if (is_preparing()) return;
-  const std::optional<unsigned> bare = undivided_slab(common_slabs_, false);
-  if (bare) preparing_.spawn(prepare(*bare));
+  const std::optional<unsigned> slab = lowest_slab(kUndivided, Slab::Memory::bare, common_slabs_);
+  if (slab) preparing_.spawn(prepare(*slab));
 }
 
 Task<> BufferPool::prepare(unsigned index) {
@@ -143,7 +152,7 @@ void BufferPool::give_back(Buffer& buffer) {
       --large_slabs_;
       served = kSlabBytes / kSmallBufferBytes;
     }
-    slab.piece_bytes = 0;
+    slab.piece_bytes = kUndivided;
     slab.free_pieces.clear();
   }
   wake(served, buffer.slab_ >= common_slabs_);

@@ -4,9 +4,10 @@
 // The budget is mapped at once and becomes resident as it is used. A slab of 4 MiB holds two large or 256 small
 // buffers. Before a slab is divided into large ones for the first time a worker makes it resident, in huge pages, which
 // takes milliseconds, and it is registered with the ring where that is possible; meanwhile there are only the others.
-// Small ones need none of that: their pages come one by one. At most half of the slabs are lent as large buffers. The
-// last quarter of the slabs is a reserve: never divided into large buffers and closed to uploads, so that a download
-// (and a request's head) always finds a small one however many uploads there are.
+// Small ones need none of that: their pages come one by one, and they keep to other slabs while they can. At most half
+// of the slabs are lent as large buffers. The last quarter of the slabs is a reserve: never divided into large buffers
+// and closed to uploads, so that a download (and a request's head) always finds a small one however many uploads there
+// are.
 #pragma once
 
 #include <cstddef>
@@ -94,17 +95,18 @@ class BufferPool {
 
  private:
   friend class Buffer;
+  static constexpr std::size_t kUndivided = 0;  // for the size of a slab's pieces
   struct Slab {
     enum class Memory : uint8_t { bare, in_preparation, resident };
     Memory memory = Memory::bare;
-    std::size_t piece_bytes = 0;        // 0: not divided
+    std::size_t piece_bytes = kUndivided;
     std::vector<uint16_t> free_pieces;  // indices; the last is taken next
     int fixed = kNoFixedBuffer;
   };
 
   std::optional<Buffer> take(Use use, std::size_t piece_bytes);
   std::optional<unsigned> slab_for(Use use, std::size_t piece_bytes);
-  std::optional<unsigned> undivided_slab(std::size_t end, bool resident) const;
+  std::optional<unsigned> lowest_slab(std::size_t piece_bytes, Slab::Memory memory, std::size_t end) const;
   void divide(unsigned slab, std::size_t piece_bytes);
   void prepare_one();
   Task<> prepare(unsigned slab);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -34,6 +35,41 @@ TEST_CASE("a slab that could not be made ready is tried again, and does for smal
   CHECK_FALSE(pool.try_large(Use::upload).has_value());
   run_task(world, loop, pool.close());
   CHECK(pool.try_large(Use::upload).has_value());
+}
+
+TEST_CASE("small buffers leave the slab that is registered to large ones as long as there is another") {
+  SimDisk disk(kMiB);
+  World world(1, disk);
+  io::EventLoop& loop = world.add_loop();
+  BufferPool pool(loop, 4 * io::kSlabBytes);
+  const auto registered = [&] {
+    const std::optional<Buffer> large = pool.try_large(Use::upload);
+    return large && large->fixed_buffer() == 0;
+  };
+  CHECK_FALSE(registered());
+  run_task(world, loop, pool.close());
+  CHECK(registered());
+  {
+    const std::optional<Buffer> trickling = pool.try_small(Use::upload);
+    CHECK(registered());
+  }
+
+  std::vector<Buffer> all;
+  while (std::optional<Buffer> buffer = pool.try_small(Use::other)) all.push_back(std::move(*buffer));
+  CHECK(all.size() == 4 * io::kSlabBytes / io::kSmallBufferBytes);
+  CHECK_FALSE(registered());
+  // What comes when most have gone does not hold it.
+  std::vector<Buffer> left;
+  for (const int fixed : {0, io::kNoFixedBuffer}) {
+    const auto one = std::ranges::find(all, fixed, &Buffer::fixed_buffer);
+    REQUIRE(one != all.end());
+    left.push_back(std::move(*one));
+    all.erase(one);
+  }
+  all.clear();
+  const std::optional<Buffer> later = pool.try_small(Use::other);
+  left.erase(left.begin());
+  CHECK(registered());
 }
 
 TEST_CASE("a slab that is not registered is lent all the same") {
