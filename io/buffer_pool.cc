@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::size_t kHugePageBytes = 2 * kMiB;  // x86-64, and arm64 with small pages of 4 KiB
 
+constexpr std::size_t slabs_before_reserve(std::size_t slabs) {
+  return slabs - slabs / 4;
+}
+
 }  // namespace
 
 Buffer::~Buffer() {
@@ -19,7 +23,7 @@ Buffer::~Buffer() {
 BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
     : loop_(loop),
       slabs_(budget_bytes / kSlabBytes),
-      common_slabs_(slabs_.size() - slabs_.size() / 4),
+      common_slabs_(slabs_before_reserve(slabs_.size())),
       upload_waiters_(loop),
       other_waiters_(loop),
       preparing_(loop) {
@@ -39,6 +43,10 @@ BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
 BufferPool::~BufferPool() {
   CHECK_THAT(lent_bytes_ == 0);
   munmap(mapped_, slabs_.size() * kSlabBytes + kHugePageBytes);
+}
+
+uint64_t BufferPool::registrable_bytes(uint64_t budget_bytes) {
+  return slabs_before_reserve(budget_bytes / kSlabBytes) * kSlabBytes;
 }
 
 Task<Result<Buffer>> BufferPool::small(Use use, TimePoint deadline, std::stop_token stop) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/catalogue.h"
+#include "io/buffer_pool.h"
 #include "io/page_cache.h"
 #include "io/process_limits.h"
 #include "io/signals.h"
@@ -280,11 +281,12 @@ int run_server(const Config& config, const std::string& notify_socket) {
   const uint64_t lockable_bytes = io::lockable_bytes();
   // The limit is the process's: each ring may register its part.
   const uint64_t lockable_by_ring = lockable_bytes == UINT64_MAX ? UINT64_MAX : lockable_bytes / loop_total;
-  if (lockable_bytes < config.memory_budget_bytes) {
+  const uint64_t registrable_by_ring = io::BufferPool::registrable_bytes(config.memory_budget_bytes / loop_total);
+  if (lockable_by_ring < registrable_by_ring) {
     log.warn(
-        fmt::format("the buffers ({} MiB) exceed RLIMIT_MEMLOCK: those above it are used unregistered, which costs "
-                    "some speed (raise `ulimit -l`, or LimitMEMLOCK= under systemd)",
-                    config.memory_budget_bytes / kMiB));
+        fmt::format("the large buffers (up to {} MiB) exceed RLIMIT_MEMLOCK: those above it are used unregistered, "
+                    "which costs some speed (raise `ulimit -l`, or LimitMEMLOCK= under systemd)",
+                    registrable_by_ring * loop_total / kMiB));
   }
   if (!io::page_cache_can_be_asked()) {
     log.warn(

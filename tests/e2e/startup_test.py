@@ -19,6 +19,7 @@ SECCOMP_MODE_FILTER = 2
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_ERRNO = 0x00050000
 CAP_IPC_LOCK = 14
+CAP_SYS_RESOURCE = 24
 # linux/unistd.h: the same numbers on every architecture.
 IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 
@@ -63,10 +64,16 @@ def without_lock_capability(locked_bytes):
     return prepare
 
 
-def may_lock_memory():
-    """Whether this process, and so a server of its, has CAP_IPC_LOCK."""
+def has_capability(number):
+    """Whether this process, and so a server of its, has it."""
     effective = re.search(r"^CapEff:\s+([0-9a-f]+)$", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
-    return bool(int(effective.group(1), 16) >> CAP_IPC_LOCK & 1)
+    return bool(int(effective.group(1), 16) >> number & 1)
+
+
+def may_limit_locked_memory_to(locked_bytes):
+    """Whether that is not above the hard limit, or may be."""
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    return hard == resource.RLIM_INFINITY or hard >= locked_bytes or has_capability(CAP_SYS_RESOURCE)
 
 
 class Startup(EndToEnd):
@@ -123,6 +130,15 @@ class Startup(EndToEnd):
                 self.assertEqual(len(about), 1, server.log())
                 self.assertEqual(server.stop(), 0)
 
+    @unittest.skipUnless(may_limit_locked_memory_to(12 * MIB), "the hard limit of locked memory is lower")
+    def test_lockable_memory_for_all_that_is_ever_registered_is_enough(self):
+        """Three quarters of memory_budget."""
+        for locked, warnings in ((12 * MIB - 1, 1), (12 * MIB, 0)):
+            with self.subTest(locked=locked):
+                server = self.server("--loops=1", "--memory-budget=16MiB", prepare=without_lock_capability(locked))
+                self.assertEqual(server.log().count("RLIMIT_MEMLOCK"), warnings, server.log())
+                self.assert_works(server)
+
     def test_no_lockable_memory_is_one_warning_or_where_the_kernel_counts_rings_one_message(self):
         """Up to Linux 5.11 and from 6.14 on the rings themselves are counted: there is no io_uring without them."""
         for locked in (0, 64 * KIB):
@@ -136,7 +152,7 @@ class Startup(EndToEnd):
                     self.assertEqual(len(server.log().splitlines()), 1, server.log())
                 self.assertEqual(server.log().count("RLIMIT_MEMLOCK"), 1, server.log())
 
-    @unittest.skipUnless(may_lock_memory(), "this user has no CAP_IPC_LOCK")
+    @unittest.skipUnless(has_capability(CAP_IPC_LOCK), "this user has no CAP_IPC_LOCK")
     def test_the_capability_to_lock_memory_saves_the_warning(self):
         server = self.server()
         self.assertNotIn("RLIMIT_MEMLOCK", server.log())

@@ -115,6 +115,12 @@ TEST_CASE("the budget is rounded down to slabs, and small buffers can use all of
   CHECK_FALSE(pool.try_large(Use::other).has_value());
 }
 
+TEST_CASE("what can be registered is whole slabs of the first three quarters") {
+  CHECK(BufferPool::registrable_bytes(kBudget) == kBudget / 4 * 3);
+  CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes - 1) == kBudget / 4 * 3);
+  CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes) == kBudget / 4 * 3 + kSlabBytes);
+}
+
 TEST_CASE("at most half of the budget is lent as large buffers") {
   Pool p;
   std::vector<Buffer> large = take_all_large(p, Use::other);
