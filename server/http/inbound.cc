@@ -43,9 +43,8 @@ bool Inbound::take_short_request() {
 }
 
 io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::stop_token& stop) {
-  CHECK_THAT(unused_.empty());
+  CHECK_THAT(unused_.empty() && (first_bytes_ == 0 || first_bytes_ == first_.size()));
   if (dropped_ || ended_) co_return false;
-  if (take_short_request()) co_return true;
   const Bytes first = Bytes(first_).first(std::exchange(first_bytes_, 0));
   io::Result<io::Buffer> buffer = co_await pool_.small(io::BufferPool::Use::other, deadline, stop);
   if (!buffer) {

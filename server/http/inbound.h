@@ -32,13 +32,14 @@ class Inbound {
 
   // Waits until receive() has something to take: bytes or the peer's end. closed, timed_out, cancelled.
   io::Task<io::Result<>> wait(io::TimePoint deadline, const std::stop_token& stop);
-  // The same, where a request is what comes: its first bytes are taken at once, for receive().
+  // The same, where a request is what comes: its first bytes are taken at once, for take_short_request() and receive().
   io::Task<io::Result<>> wait_for_request(io::TimePoint deadline, const std::stop_token& stop);
   // Takes a short request that wait_for_request() has brought; precondition: unused() is empty. false: there is none,
   // or more of it is to come: receive().
   bool take_short_request();
-  // Takes some of what is there; precondition: unused() is empty. false: the peer has ended its half. Waits for a
-  // buffer of ours, until `deadline`: exhausted. closed, timed_out (nothing was there after all), cancelled.
+  // Takes some of what is there; precondition: unused() is empty, and after wait_for_request() take_short_request() has
+  // said no. false: the peer has ended its half. Waits for a buffer of ours, until `deadline`: exhausted. closed,
+  // timed_out (nothing was there after all), cancelled.
   io::Task<io::Result<bool>> receive(io::TimePoint deadline, const std::stop_token& stop);
 
   // These were received elsewhere and not used: at most kMostPutBackBytes. Precondition: unused() is empty. Without a
@@ -65,7 +66,7 @@ class Inbound {
   std::optional<io::Buffer> buffer_;
   std::vector<std::byte> aside_;
   std::array<std::byte, kShortRequestBytes> first_;
-  std::size_t first_bytes_ = 0;  // in first_, taken by wait_for_request() and not by receive() yet
+  std::size_t first_bytes_ = 0;  // in first_, brought by wait_for_request() and not taken yet
   bool ended_ = false;           // as wait_for_request() has seen
   Bytes unused_;                 // within *buffer_, aside_ or first_
   bool dropped_ = false;
