@@ -38,7 +38,10 @@ class [[nodiscard]] OnWriter final : private WriteJob {
     if (!*written_) return std::unexpected(written_->error());
     return {};
   }
-  void complete(int32_t) noexcept override { coroutine_.resume(); }
+  void complete(int32_t) noexcept override {
+    loop_.begin_step("what follows a write of the catalogue");
+    coroutine_.resume();
+  }
 
   io::EventLoop& loop_;
   io::Lane& lane_;

@@ -30,6 +30,15 @@ struct Fixture {
   test::LoopFixture loop;
 };
 
+// The loop's time when it was written; goes on when that is past.
+io::Task<> note_time(io::Task<io::Result<>> write, io::EventLoop& loop, std::vector<io::TimePoint>& times) {
+  const io::Result<> written = co_await std::move(write);
+  CHECK(written.has_value());
+  times.push_back(loop.now());
+  while (loop.ring().now() <= times.back()) {
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "1,000 inserts at once share a few transactions and syncs") {
   test::CatalogueFixture parts(options(), loop);
   constexpr std::size_t kInserts = 1000;
@@ -72,6 +81,20 @@ TEST_CASE_FIXTURE(Fixture, "every commit is synced with full durability, none wi
       CHECK(vfs.syncs() == before_open);
     }
   }
+}
+
+TEST_CASE_FIXTURE(Fixture, "of writes that end together each goes on at its own time, not at that of the first") {
+  test::SteppedCatalogue parts(options(), loop);
+  std::vector<Link> links;
+  for (uint64_t i = 0; i < 3; ++i) links.push_back(test::make_link(i));
+  std::vector<io::TimePoint> times;
+  io::TaskScope scope(loop.loop());
+  for (const Link& link : links) scope.spawn(note_time(parts.catalogue.insert(loop.loop(), link), loop.loop(), times));
+  parts.writer.run_batch();
+  test::drain(loop.loop(), scope);
+  REQUIRE(times.size() == 3);
+  CHECK(times[0] < times[1]);
+  CHECK(times[1] < times[2]);
 }
 
 TEST_CASE_FIXTURE(Fixture, "one bad insert in a batch does not harm the others") {
