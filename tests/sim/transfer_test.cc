@@ -101,6 +101,36 @@ TEST_CASE("many uploads side by side on several loops all arrive") {
   }
 }
 
+TEST_CASE("a stop while a slab of buffers is being made resident ends when it is") {
+  SimDisk disk(256 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  int begun = 0;
+  int ended = 0;
+  world.delay = [&](const io::Request& request) {
+    if (request.op != io::Op::make_resident) return io::Milliseconds(0);
+    ++begun;
+    return io::Milliseconds(10'000);
+  };
+  world.fault = [&](const io::Request& request) {
+    if (request.op == io::Op::make_resident) ++ended;
+    return 0;
+  };
+  const auto upload = [&]() -> io::Task<> {
+    const io::Result<Response> answer = co_await put(world, loop, server.address(), "x", content_of(1, 5'000'000));
+    CHECK_FALSE(answer.has_value());
+  };
+  io::TaskScope scope(loop);
+  scope.spawn(upload());
+  REQUIRE(world.run_until([&] { return begun > 0; }));
+  server.stop(io::Milliseconds(0));
+  CHECK(begun == 1);
+  CHECK(ended == 1);
+  REQUIRE(world.run_until([&] { return scope.size() == 0; }));
+}
+
 TEST_CASE(
     "when small files make the catalogue's log outgrow its bound it is copied at once, not when the second ends") {
   SimDisk disk(256 * kMiB);

@@ -159,8 +159,9 @@ bool World::run_until(const std::function<bool()>& done, uint64_t most) {
 }
 
 void World::submit(SimRing& ring, io::Operation& operation) {
-  const auto takes = std::chrono::microseconds(chance_.below(kLongestOperationUs));
-  in_flight_.push_back({&ring, &operation, now_ + takes});
+  io::TimePoint due = now_ + std::chrono::microseconds(chance_.below(kLongestOperationUs));
+  if (delay) due += delay(operation.request);
+  in_flight_.push_back({&ring, &operation, due});
 }
 
 void World::cancel(io::Operation& operation) {

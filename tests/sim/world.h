@@ -76,6 +76,8 @@ class World {
 
   // Asked of every operation as it is carried out: an errno > 0 makes it fail with that.
   std::function<int(const io::Request&)> fault;
+  // Asked of every operation as it begins: how much longer it takes than by chance.
+  std::function<io::Milliseconds(const io::Request&)> delay;
   // Asked of every sync: true: it says that it is done and does nothing. For tests of the tests.
   std::function<bool(const InodePtr&)> skip_sync;
   // Operations carried out so far: for "the Nth operation fails".
