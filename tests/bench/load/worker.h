@@ -3,8 +3,8 @@
 // Without a rate a connection asks again as soon as it has its answer: that finds out how much a server can do, and a
 // server that stalls is asked less while it does. With a rate, requests are due at fixed times, whoever has a
 // connection free takes the next, and its latency counts from when it was due: what a stall keeps waiting is counted as
-// waiting ("coordinated omission"). Such a worker asks the kernel for short slices of the CPU:
-// what it waits for the CPU is counted as the server's time.
+// waiting ("coordinated omission"). Such a worker asks the kernel for short slices of the CPU: what it waits for the
+// CPU is counted as the server's time.
 #pragma once
 
 #include <cstdint>
