@@ -3,6 +3,15 @@
 #include <utility>
 
 namespace ringdrop::io {
+namespace {
+
+// How long a turn goes on resuming coroutines that were ready when it began; the rest, in its order, are the next
+// turn's. So what has come meanwhile on other connections does not wait for all of them.
+constexpr std::chrono::microseconds kMostResuming{100};
+// How long the thread has its CPU on end where others want it too, among them its own clients and its own workers.
+constexpr std::chrono::microseconds kMostOnCpu{200};
+
+}  // namespace
 
 EventLoop::EventLoop(Ring& ring, Log& log) : ring_(ring), log_(log) {}
 
@@ -24,21 +33,34 @@ void EventLoop::turn() {
   run_posted();
   // What becomes ready now waits for the next turn: a chatty coroutine cannot keep the ring from turning.
   resuming_.swap(ready_);
-  for (const std::coroutine_handle<> coroutine : resuming_) {
-    begin_step("a coroutine that was ready");
-    coroutine.resume();
-  }
+  const std::size_t ready = resuming_.size();
+  resume_some();
   now_ = ring_.now();
-  if (health_.end_turn(now_, resuming_.size())) log_.warn(health_.complaint(ring_.thread_cpu_time()));
-  resuming_.clear();
+  if (health_.end_turn(now_, ready)) log_.warn(health_.complaint(ring_.thread_cpu_time()));
 
   unwatched_.begin_turn();
   now_ = ring_.wait(ready_.empty() && unwatched_.empty() ? timers_.next() : now_);
+  if (now_ - gave_way_ >= kMostOnCpu) {
+    ring_.give_way();
+    gave_way_ = now_ = ring_.now();
+  }
   epoch_ms_.reset();  // it may have slept
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
   ring_.deliver();
   unwatched_.watch_late();
   in_turn_ = false;
+}
+
+void EventLoop::resume_some() {
+  const TimePoint enough = now_ + kMostResuming;
+  std::size_t resumed = 0;
+  while (resumed < resuming_.size()) {
+    begin_step("a coroutine that was ready");
+    if (resumed > 0 && now_ >= enough) break;
+    resuming_[resumed++].resume();
+  }
+  ready_.insert(ready_.begin(), resuming_.begin() + static_cast<std::ptrdiff_t>(resumed), resuming_.end());
+  resuming_.clear();
 }
 
 EpochMs EventLoop::epoch_ms() {

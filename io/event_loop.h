@@ -42,7 +42,8 @@ class EventLoop {
 
   // Turns until stop() was called.
   void run();
-  // One turn: due timers, posted work, ready coroutines, then the ring, which waits only when nothing is left to do.
+  // One turn: due timers, posted work, ready coroutines as far as there is time, then the ring, which waits only when
+  // nothing is left to do.
   void turn();
   // Any thread.
   void stop();
@@ -70,6 +71,7 @@ class EventLoop {
 
  private:
   void run_posted();
+  void resume_some();
 
   Ring& ring_;
   Log& log_;
@@ -77,6 +79,7 @@ class EventLoop {
   UnwatchedList unwatched_;
   LoopHealth health_;
   TimePoint now_{};
+  TimePoint gave_way_{};
   bool in_turn_ = false;
   bool has_turned_ = false;
   std::vector<std::coroutine_handle<>> ready_;

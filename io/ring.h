@@ -41,6 +41,10 @@ class Ring {
   // Any thread: deliver() will call `completion`.complete(result). How a worker lane reports.
   virtual void complete_from_thread(Completion& completion, int32_t result) = 0;
 
+  // Between a wait() and its deliver(): lets others have the CPU if the thread has had it all the time since the last
+  // call. The kernel looks only at its ticks, milliseconds later, for whose turn it is (sched_yield(2)).
+  virtual void give_way() {}
+
   virtual TimePoint now() = 0;
   virtual EpochMs epoch_ms() = 0;
   // What the calling thread has used of a CPU in its life.

@@ -5,9 +5,11 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,6 +38,13 @@ constexpr uint64_t kWakeUp = 1;
 
 uint64_t user_data_of(Operation& operation) {
   return static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&operation));
+}
+
+// How often the calling thread has lost its CPU, or has left it to others.
+uint64_t times_off_the_cpu() {
+  rusage used{};
+  getrusage(RUSAGE_THREAD, &used);
+  return static_cast<uint64_t>(used.ru_nvcsw) + static_cast<uint64_t>(used.ru_nivcsw);
 }
 
 }  // namespace
@@ -79,6 +88,7 @@ class UringRing::State {
   const bool asks_page_cache = page_cache_can_be_asked();
   bool registration_possible = false;
   uint64_t lockable_bytes = 0;  // what may still be registered
+  uint64_t switches = 0;        // times_off_the_cpu(), when it was asked last
 };
 
 UringRing::UringRing(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -187,6 +197,13 @@ void UringRing::complete_from_thread(Completion& completion, int32_t result) {
   const std::lock_guard lock(state_->completed_mutex);
   state_->completed.push_back({&completion, result});
   wake();
+}
+
+void UringRing::give_way() {
+  State& state = *state_;
+  const uint64_t switches = times_off_the_cpu();
+  if (switches == state.switches) sched_yield();
+  state.switches = times_off_the_cpu();
 }
 
 TimePoint UringRing::now() {

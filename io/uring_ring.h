@@ -32,6 +32,7 @@ class UringRing final : public Ring {
   void complete_from_thread(Completion& completion, int32_t result) override;
   TimePoint now() override;
   EpochMs epoch_ms() override;
+  void give_way() override;
   std::chrono::nanoseconds thread_cpu_time() override;
   void random(MutableBytes out) override;
   Result<int> listen(const Address& address) override;

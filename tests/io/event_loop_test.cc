@@ -34,6 +34,14 @@ io::Task<> chatter(io::EventLoop& loop, const bool& end) {
   while (!end) co_await loop.next_turn();
 }
 
+// Keeps the loop busy for a millisecond, once it is resumed.
+io::Task<> be_busy(io::EventLoop& loop, int who, std::vector<int>& busy) {
+  co_await loop.next_turn();
+  busy.push_back(who);
+  const io::TimePoint until = loop.ring().now() + io::Milliseconds(1);
+  while (loop.ring().now() < until) continue;
+}
+
 io::Task<> read_pipe(io::EventLoop& loop, int fd, bool& got) {
   std::byte one{};
   io::Request request;
@@ -172,6 +180,22 @@ TEST_CASE("coroutines that are always ready starve neither the ring nor timers n
   fixture.loop().post([&] { posted = true; });
   while (!got || !timer.fired || !posted) fixture.loop().turn();
   end = true;
+  fixture.drain(scope);
+}
+
+TEST_CASE("a turn resumes as many as it has time for, at least one, and the rest in their order in the next ones") {
+  TestLoop fixture;
+  std::vector<int> busy;
+  io::TaskScope scope(fixture.loop());
+  for (int who = 0; who < 3; ++who) scope.spawn(be_busy(fixture.loop(), who, busy));
+  std::size_t posted_after = 0;
+  fixture.loop().post([&] { fixture.loop().post([&] { posted_after = busy.size(); }); });
+  for (std::size_t turn = 1; turn <= 3; ++turn) {
+    fixture.turn_at_once();
+    CHECK(busy.size() == turn);
+  }
+  CHECK(busy == std::vector<int>{0, 1, 2});
+  CHECK(posted_after == 1);
   fixture.drain(scope);
 }
 
