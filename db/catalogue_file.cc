@@ -14,8 +14,11 @@ namespace {
 // How far over its bound the log may be before the writer stops to make it start again.
 constexpr uint64_t kUrgentFactor = 4;
 
-// The checkpoint lane copies what was committed while it copied, and so on, each time less, but not for ever; what is
-// left then the writer copies and syncs, if it is no more than this, while commits wait.
+// How far over its bound the log may be before it is made to start again. Not at each checkpoint: pages that are
+// written again soon, as those of a large index, are synced once. The checkpoint lane then copies what was committed
+// while it copied, and so on, each time less, but not for ever; what is left then the writer copies and syncs, if it is
+// no more than this, while commits wait.
+constexpr uint64_t kFinishFactor = 3;
 constexpr int kMostSteps = 5;
 constexpr uint64_t kLittleBytes = 512 * kKiB;
 
@@ -239,6 +242,7 @@ io::Result<bool> CatalogueFile::checkpoint() {
     if (!copied) return std::unexpected(copied.error());
     if (*copied == Copied::nothing && step == 0) return false;
     if (*copied != Copied::part) return true;
+    if (wal_bytes() < kFinishFactor * checkpoint_bytes_) return true;
     const io::Result<> synced = checkpointer_.sync_main_file();
     if (!synced) {
       note_unsafe(checkpointer_, synced.error());

@@ -328,7 +328,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint presses again when the log has grown by
 TEST_CASE_FIXTURE(Fixture,
                   "what a checkpoint has left of the log is copied before the next commit, when it is little") {
   uint64_t number = 0;
-  while (catalogue.wal_bytes() <= options().checkpoint_bytes) REQUIRE(insert(test::make_link(++number)));
+  while (catalogue.wal_bytes() <= 3 * options().checkpoint_bytes) REQUIRE(insert(test::make_link(++number)));
   OpenOptions how;
   how.path = options().path;
   std::optional<Database> reader(*Database::open(how));
