@@ -13,7 +13,7 @@ namespace ringdrop::db {
 namespace {
 
 // The page cache of one connection (PRAGMA cache_size counts negative values in KiB).
-constexpr uint64_t kCacheBytes = 8 * kMiB;
+constexpr uint64_t kCacheBytes = 16 * kMiB;
 constexpr uint64_t kWalHeaderBytes = 32;
 constexpr uint64_t kWalFrameHeaderBytes = 24;
 
@@ -114,11 +114,13 @@ io::Result<Database> Database::open(const OpenOptions& options) {
   }
   // Debian's SQLite takes a name that begins with "file:" for a URI.
   const std::string path = options.path.starts_with("file:") ? "./" + options.path : options.path;
+  std::unique_ptr<LogVfs> log_vfs;
+  if (options.role == Role::writer && options.durability == Durability::full) log_vfs = LogVfs::over(options.vfs);
+  const std::string vfs = log_vfs ? log_vfs->name() : options.vfs;
   sqlite3* connection = nullptr;
-  const int code =
-      sqlite3_open_v2(path.c_str(), &connection, flags, options.vfs.empty() ? nullptr : options.vfs.c_str());
+  const int code = sqlite3_open_v2(path.c_str(), &connection, flags, vfs.empty() ? nullptr : vfs.c_str());
   if (connection == nullptr) return io::fail(io::Errc::exhausted, "open the catalogue");
-  Database database(connection);  // a failed open leaves a connection to close, too
+  Database database(connection, std::move(log_vfs));  // a failed open leaves a connection to close, too
   if (code != SQLITE_OK) {
     return std::unexpected(last_failure(connection, "open the catalogue"));
   }
@@ -276,6 +278,7 @@ void Database::report_wal_frames(std::atomic<uint64_t>& frames) {
 
 std::string Database::last_error() const {
   sqlite3* const connection = connection_.get();
+  if (sqlite3_errcode(connection) == SQLITE_OK) return {};
   return fmt::format("SQLite code {}: {}", sqlite3_extended_errcode(connection), sqlite3_errmsg(connection));
 }
 

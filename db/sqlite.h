@@ -13,7 +13,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "db/log_vfs.h"
 #include "io/error.h"
 
 struct sqlite3;
@@ -26,8 +28,8 @@ namespace ringdrop::db {
 enum class Durability : uint8_t { full, process };
 
 // writer: creates the file when there is none, sets WAL mode. reader: opened read-only.
-// checkpointer: read and write, for checkpoint() alone. copy: creates the file, and when the connection closes, all is
-// in that one file again.
+// checkpointer: read and write, for checkpoint() and sync_main_file() alone. copy: creates the file, and when the
+// connection closes, all is in that one file again.
 enum class Role : uint8_t { writer, reader, checkpointer, copy };
 
 // passive: copies what it can while others read and write. truncate: waits for them (at most the
@@ -85,15 +87,16 @@ class Database {
   // `frames` outlives the connection. Bytes in the log: wal_bytes_of().
   void report_wal_frames(std::atomic<uint64_t>& frames);
 
-  // What SQLite has to say about the last failed call, for the log.
+  // What SQLite has to say about the last call, for the log: empty if it failed without SQLite (sync_main_file()).
   std::string last_error() const;
 
  private:
   friend class Statement;
   struct Close {
     void operator()(sqlite3* connection) const;
+    std::unique_ptr<LogVfs> log_vfs;  // the writer's; goes after the connection
   };
-  explicit Database(sqlite3* connection) : connection_(connection) {}
+  Database(sqlite3* connection, std::unique_ptr<LogVfs> log_vfs) : connection_(connection, {std::move(log_vfs)}) {}
 
   io::Result<> configure(const OpenOptions& options);
   io::Result<> use_wal();

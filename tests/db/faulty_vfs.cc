@@ -1,5 +1,6 @@
 #include "tests/db/faulty_vfs.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/check.h"
@@ -87,18 +88,26 @@ int FaultyVfs::open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int 
   return code;
 }
 
+bool FaultyVfs::concerns(unsigned kinds, Kind kind, bool wal) {
+  return (kinds & kind) != 0 && (kinds & (wal ? main_only : wal_only)) == 0;
+}
+
 int FaultyVfs::before(Kind kind, bool wal) {
   std::unique_lock lock(mutex_);
-  if (kind == sync) {
-    ++syncs_;
-    if (holding_ && wal) {
-      held_ = true;
-      changed_.notify_all();
-      changed_.wait(lock, [this] { return !holding_; });
-      held_ = false;
-    }
+  const auto counted =
+      std::ranges::find_if(counts_, [&](const Count& count) { return count.kind == kind && count.wal == wal; });
+  if (counted != counts_.end()) {
+    ++counted->operations;
+  } else {
+    counts_.push_back({kind, wal, 1});
   }
-  if ((kinds_ & kind) == 0 || ((kinds_ & wal_only) != 0 && !wal)) return SQLITE_OK;
+  if (concerns(holding_, kind, wal)) {
+    held_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !concerns(holding_, kind, wal); });
+    held_ = false;
+  }
+  if (!concerns(kinds_, kind, wal)) return SQLITE_OK;
   if (left_ > 0) {
     --left_;
     return SQLITE_OK;
@@ -131,14 +140,18 @@ bool FaultyVfs::has_failed() const {
   return has_failed_;
 }
 
-uint64_t FaultyVfs::syncs() const {
+uint64_t FaultyVfs::count(unsigned kind) const {
   const std::lock_guard lock(mutex_);
-  return syncs_;
+  uint64_t sum = 0;
+  for (const Count& count : counts_) {
+    if (concerns(kind, count.kind, count.wal)) sum += count.operations;
+  }
+  return sum;
 }
 
-void FaultyVfs::hold_wal_syncs() {
+void FaultyVfs::hold(unsigned kinds) {
   const std::lock_guard lock(mutex_);
-  holding_ = true;
+  holding_ = kinds;
 }
 
 void FaultyVfs::wait_until_held() {
@@ -146,9 +159,9 @@ void FaultyVfs::wait_until_held() {
   changed_.wait(lock, [this] { return held_; });
 }
 
-void FaultyVfs::release_syncs() {
+void FaultyVfs::release() {
   const std::lock_guard lock(mutex_);
-  holding_ = false;
+  holding_ = 0;
   changed_.notify_all();
 }
 

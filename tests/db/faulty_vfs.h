@@ -1,5 +1,5 @@
 // SQLite's disk with a fault to order: an sqlite3_vfs over the default one that lets one chosen
-// operation fail, counts syncs, and can hold a commit in the middle of its sync.
+// operation fail, counts them, and can hold a commit or a checkpoint in the middle of one.
 #pragma once
 
 #include <sqlite3.h>
@@ -8,13 +8,14 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace ringdrop::test {
 
 class FaultyVfs {
  public:
   // Which operations count; a set of bits.
-  enum Kind : unsigned { read = 1, write = 2, sync = 4, truncate = 8, any = 15, wal_only = 16 };
+  enum Kind : unsigned { read = 1, write = 2, sync = 4, truncate = 8, any = 15, wal_only = 16, main_only = 32 };
 
   FaultyVfs();
   ~FaultyVfs();  // all its connections are closed
@@ -27,18 +28,21 @@ class FaultyVfs {
   // write becomes SQLITE_FULL, as the real VFS does it; else it is the kind's SQLITE_IOERR_*.
   void fail(unsigned kinds, uint64_t nth, int sys_errno);
   bool has_failed() const;
-  uint64_t syncs() const;
+  // How many there were of one kind, with wal_only or main_only perhaps.
+  uint64_t count(unsigned kind) const;
+  uint64_t syncs() const { return count(sync); }
 
-  // Syncs of a write-ahead log wait until release_syncs().
-  void hold_wal_syncs();
+  // Operations of these kinds wait until release().
+  void hold(unsigned kinds);
   void wait_until_held();
-  void release_syncs();
+  void release();
 
  private:
   struct File;
   static int open(sqlite3_vfs*, const char*, sqlite3_file*, int, int*);
   static const sqlite3_io_methods kMethods;
 
+  static bool concerns(unsigned kinds, Kind kind, bool wal);
   // SQLITE_OK, or what the operation shall fail with.
   int before(Kind kind, bool wal);
 
@@ -52,8 +56,13 @@ class FaultyVfs {
   uint64_t left_ = 0;
   int sys_errno_ = 0;
   bool has_failed_ = false;
-  uint64_t syncs_ = 0;
-  bool holding_ = false;
+  struct Count {
+    Kind kind;
+    bool wal;
+    uint64_t operations;
+  };
+  std::vector<Count> counts_;
+  unsigned holding_ = 0;  // kinds
   bool held_ = false;
 };
 

@@ -49,12 +49,12 @@ TEST_CASE_FIXTURE(Fixture, "1,000 inserts at once share a few transactions and s
   {
     io::TaskScope scope(loop.loop());
     // The first is held in its sync until all others wait: however slow this machine is.
-    vfs.hold_wal_syncs();
+    vfs.hold(test::FaultyVfs::sync | test::FaultyVfs::wal_only);
     for (std::size_t i = 0; i < kInserts; ++i) {
       if (i == 1) vfs.wait_until_held();
       scope.spawn(test::insert_into(parts.catalogue, loop.loop(), links[i], outcomes[i]));
     }
-    vfs.release_syncs();
+    vfs.release();
     test::drain(loop.loop(), scope);
   }
   for (const auto& outcome : outcomes) REQUIRE(outcome->has_value());
@@ -125,7 +125,7 @@ TEST_CASE_FIXTURE(Fixture, "one bad insert in a batch does not harm the others")
 TEST_CASE_FIXTURE(Fixture, "a lookup does not wait for a commit, nor see it before it is durable") {
   test::CatalogueFixture parts(options(), loop);
   REQUIRE(loop.run(parts.catalogue.insert(loop.loop(), test::make_link(1))));
-  vfs.hold_wal_syncs();
+  vfs.hold(test::FaultyVfs::sync | test::FaultyVfs::wal_only);
   const Link second = test::make_link(2);
   std::optional<io::Result<>> outcome;
   io::TaskScope scope(loop.loop());
@@ -134,7 +134,7 @@ TEST_CASE_FIXTURE(Fixture, "a lookup does not wait for a commit, nor see it befo
   CHECK(has(parts.catalogue, 1));
   CHECK_FALSE(has(parts.catalogue, 2));
   CHECK_FALSE(outcome.has_value());
-  vfs.release_syncs();
+  vfs.release();
   test::drain(loop.loop(), scope);
   CHECK(outcome->has_value());
   CHECK(has(parts.catalogue, 2));
@@ -149,13 +149,13 @@ TEST_CASE_FIXTURE(Fixture, "a write that finds its lane full is told so and chan
   std::vector<Link> links;
   for (uint64_t i = 0; i < 3; ++i) links.push_back(test::make_link(i));
   std::vector<std::optional<io::Result<>>> outcomes(links.size());
-  vfs.hold_wal_syncs();
+  vfs.hold(test::FaultyVfs::sync | test::FaultyVfs::wal_only);
   io::TaskScope scope(loop.loop());
   scope.spawn(test::insert_into(catalogue, loop.loop(), links[0], outcomes[0]));
   vfs.wait_until_held();  // the first is being written: one may wait, another may not
   scope.spawn(test::insert_into(catalogue, loop.loop(), links[1], outcomes[1]));
   scope.spawn(test::insert_into(catalogue, loop.loop(), links[2], outcomes[2]));
-  vfs.release_syncs();
+  vfs.release();
   test::drain(loop.loop(), scope);
   CHECK(outcomes[0]->has_value());
   CHECK(outcomes[1]->has_value());

@@ -44,7 +44,7 @@ TEST_CASE("every role gets its pragmas, and durability is the synchronous that w
       CHECK(pragma(*database, "trusted_schema") == 0);
       CHECK(pragma(*database, "temp_store") == 2);
       CHECK(pragma(*database, "busy_timeout") == 5000);
-      CHECK(pragma(*database, "cache_size") == -8192);
+      CHECK(pragma(*database, "cache_size") == -16384);
       Statement mode = *Statement::prepare(*database, "PRAGMA journal_mode", "pragma");
       Statement::Use use = mode.use();
       CHECK(use.step() == true);
