@@ -65,7 +65,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   how.role = Role::writer;
   how.durability = options.durability;
   how.vfs = options.vfs;
-  how.wal_limit_bytes = options.checkpoint_bytes;
+  // What the log regularly grows to stays its file's: to write over blocks costs less than to take new ones.
+  how.wal_limit_bytes = kFinishFactor * options.checkpoint_bytes;
   how.busy_timeout_ms = options.busy_timeout_ms;
   auto writer = Database::open(how);
   if (!writer) return std::unexpected(writer.error());

@@ -293,12 +293,13 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint makes the log start again, while somebo
   CHECK(catalogue.wal_bytes() > options().checkpoint_bytes);
   CHECK(reader->read_int64("SELECT count(*) FROM links", "read") == number - 1);
   CHECK(find(test::make_link(number).token).has_value());
+  while (catalogue.wal_bytes() <= 4 * options().checkpoint_bytes) REQUIRE(insert(test::make_link(++number)));
 
   reader.reset();
   CHECK(checkpoint());
   REQUIRE(insert(test::make_link(++number)));
   CHECK(catalogue.wal_bytes() < options().checkpoint_bytes);
-  CHECK(wal_file_bytes() <= options().checkpoint_bytes);
+  CHECK(wal_file_bytes() <= 3 * options().checkpoint_bytes);
   for (uint64_t i = 1; i <= number; ++i) CHECK(find(test::make_link(i).token).has_value());
 }
 
