@@ -231,9 +231,13 @@ io::Task<io::Result<>> Catalogue::probe(io::EventLoop& loop) {
 }
 
 io::Task<io::Result<bool>> Catalogue::checkpoint_if_due(io::EventLoop& loop) {
-  if (!file_.claim_checkpoint()) co_return false;
-  auto made = co_await io::run_on(loop, checkpoint_lane_, [&] { return file_.checkpoint(); });
-  file_.release_checkpoint();
+  CheckpointClaim claim = file_.claim_checkpoint();
+  if (!claim) co_return false;
+  auto made = co_await io::run_on(loop, checkpoint_lane_, [&] {
+    // Let go of here: the writer may have to wait for it.
+    const CheckpointClaim held = std::move(claim);
+    return file_.checkpoint();
+  });
   if (!made) co_return std::unexpected(made.error());
   co_return *std::move(made);
 }

@@ -48,6 +48,12 @@ bool is_fault(const io::Error& error) {
   return error.code == io::Errc::system || error.code == io::Errc::corrupt;
 }
 
+// For the log. SQLite's own words are known here alone; the Error goes on to the caller.
+std::string words_of(const Database& database, const io::Error& error) {
+  const std::string of_sqlite = database.last_error();
+  return of_sqlite.empty() ? io::describe(error) : fmt::format("{}; {}", io::describe(error), of_sqlite);
+}
+
 }  // namespace
 
 struct CatalogueFile::Connections {
@@ -221,9 +227,8 @@ io::Result<bool> CatalogueFile::give_back_pages() {
 // the disk but what the log has. What fails here fails as before.
 void CatalogueFile::make_room() {
   if (worsen(CatalogueState::full)) log_.error("catalogue: the disk has no space for its writes");
-  if (checkpointing_.exchange(true)) return;
-  static_cast<void>(checkpoint_by(writer_));
-  release_checkpoint();
+  const CheckpointClaim claimed = claim();
+  if (claimed && state() < CatalogueState::damaged) static_cast<void>(checkpoint_by(writer_));
 }
 
 io::Result<> CatalogueFile::write_one(WriteJob& job) {
@@ -237,8 +242,11 @@ io::Result<> CatalogueFile::write_one(WriteJob& job) {
 }
 
 io::Result<bool> CatalogueFile::checkpoint() {
+  little_is_left_.store(false);
   uint64_t copied_before = 0;
   for (int step = 0; step < kMostSteps; ++step) {
+    // Between two steps the writer may have lost something, or a reader met a damaged page.
+    if (state() >= CatalogueState::damaged) return false;
     const io::Result<Copied> copied = checkpoint_by(checkpointer_);
     if (!copied) return std::unexpected(copied.error());
     if (*copied == Copied::nothing && step == 0) return false;
@@ -259,7 +267,7 @@ io::Result<bool> CatalogueFile::checkpoint() {
   return true;
 }
 
-// By passive ones: whoever has the log's lock goes first.
+// Passive: it waits for nobody and keeps nobody waiting, but for the moment in which the log starts again.
 io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& database) {
   const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
   if (!frames) {
@@ -280,8 +288,12 @@ bool CatalogueFile::is_checkpoint_due() const {
   return state() < CatalogueState::damaged && wal_bytes() > checkpoint_bytes_;
 }
 
-bool CatalogueFile::claim_checkpoint() {
-  return is_checkpoint_due() && !checkpointing_.exchange(true);
+CheckpointClaim CatalogueFile::claim() {
+  return CheckpointClaim(checkpointing_.exchange(true) ? nullptr : &checkpointing_);
+}
+
+CheckpointClaim CatalogueFile::claim_checkpoint() {
+  return is_checkpoint_due() ? claim() : nullptr;
 }
 
 bool CatalogueFile::is_checkpoint_pressing() const {
@@ -297,11 +309,11 @@ bool CatalogueFile::is_checkpoint_pressing() const {
 // the writer itself copies the rest when it is little, or when the log is too long.
 void CatalogueFile::finish_checkpoint() {
   if (!little_is_left_.load() && wal_bytes() <= urgent_bytes_) return;
-  if (checkpointing_.exchange(true)) return;
+  const CheckpointClaim claimed = claim();
+  if (!claimed) return;
   little_is_left_.store(false);
   // Its failure makes failed() true, or the log goes on growing: the batch needs no other answer.
   static_cast<void>(checkpoint_by(writer_));
-  release_checkpoint();
   // Where somebody reads from the log for long (a backup), not again at every batch.
   urgent_bytes_ = std::max(kUrgentFactor * checkpoint_bytes_, wal_bytes() + checkpoint_bytes_);
 }
@@ -310,19 +322,17 @@ uint64_t CatalogueFile::wal_bytes() const {
   return wal_bytes_of(wal_frames_.load(), page_bytes_);
 }
 
-// SQLite's own words are known here alone; the Error goes on to the caller.
 void CatalogueFile::note(const Database& database, const io::Error& error) {
   if (!is_fault(error)) return;
   if (is_damage(error) && worsen(CatalogueState::damaged)) {
     log_.error("catalogue: it is damaged: nothing is written to it until the next start; ringdrop fsck tells more");
   }
-  log_.error(fmt::format("catalogue: {}; {}", io::describe(error), database.last_error()));
+  log_.error(fmt::format("catalogue: {}", words_of(database, error)));
 }
 
 void CatalogueFile::note_unsafe(const Database& database, const io::Error& error) {
   if (is_harmless(error)) return;
-  log_.error(fmt::format("catalogue: {}; {}; no more writes until the next start", io::describe(error),
-                         database.last_error()));
+  log_.error(fmt::format("catalogue: {}; no more writes until the next start", words_of(database, error)));
   worsen(CatalogueState::failed);
 }
 

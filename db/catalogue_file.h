@@ -25,8 +25,9 @@ struct CatalogueOptions {
   std::string path;  // the directory exists and nobody else writes the file
   Durability durability = Durability::full;
   std::string vfs;  // a registered sqlite3_vfs; empty: the default one
-  // A checkpoint is due when the write-ahead log holds more, and urgent at four times as much. Bounds
-  // its size on disk, and how long a start after a crash takes.
+  // A checkpoint is due when the write-ahead log holds more. While commits follow each other without a pause the log
+  // starts again at three times as much, and at four times as much commits wait for that. Bounds its size on disk, and
+  // how long a start after a crash takes.
   uint64_t checkpoint_bytes = 8 * kMiB;
   int busy_timeout_ms = kBusyTimeoutMs;  // for the lock of another process
 };
@@ -68,6 +69,12 @@ class WriteJob : public io::Job {
   io::Result<> outcome_;
 };
 
+// Who holds one makes a checkpoint, and nobody else; goes before the file.
+struct ReleaseCheckpoint {
+  void operator()(std::atomic<bool>* claimed) const { claimed->store(false); }
+};
+using CheckpointClaim = std::unique_ptr<std::atomic<bool>, ReleaseCheckpoint>;
+
 class CatalogueFile final : public io::Batch {
  public:
   // Opens or makes the file, brings it up to date and empties its write-ahead log; may block for
@@ -96,23 +103,22 @@ class CatalogueFile final : public io::Batch {
   // made before this was possible keeps them, for what comes next.
   io::Result<bool> give_back_pages();
 
-  // The checkpoint lane's: copies committed pages into the main file and syncs it while others go on, also what is
-  // committed meanwhile, until little is left, which the writer copies. false: it cannot be done at this moment.
-  // system, corrupt: failed() from now on. no_space.
+  // The checkpoint lane's, with a claim: copies committed pages into the main file while others go on. Of a log that is
+  // long it syncs them too, and copies what is committed meanwhile, until little is left, which the writer copies.
+  // false: it cannot be done at this moment. system, corrupt: failed() from now on. no_space.
   io::Result<bool> checkpoint();
 
   // A write job's: whatever it takes to learn that the file is not locked or full any more. A transaction alone says
   // the one, and a written page, if it was full, the other.
   io::Result<> probe();
 
-  // Any thread: whether a checkpoint is due and nobody makes one; if so it is the caller's, until
-  // release_checkpoint().
-  bool claim_checkpoint();
+  // Any thread: the right to make the checkpoint that is due, until the claim goes. Null: none is due, or somebody
+  // makes one.
+  CheckpointClaim claim_checkpoint();
   // Any thread: the same, and so much was committed since the last one that it should not be put off.
   bool is_checkpoint_pressing() const;
   // Any thread: false while somebody who reads for long keeps the log from starting again.
   bool has_room_for_content() const { return wal_bytes() < kContentFactor * checkpoint_bytes_; }
-  void release_checkpoint() { checkpointing_.store(false); }
 
   // Any thread.
   // True for ever after a commit or a checkpoint has failed in a way that leaves open what is on
@@ -137,6 +143,7 @@ class CatalogueFile final : public io::Batch {
   io::Result<> write_one(WriteJob& job);
   enum class Copied : uint8_t { nothing, part, all };  // of the log
   io::Result<Copied> checkpoint_by(Database& database);
+  CheckpointClaim claim();
   void finish_checkpoint();
   void make_room();
   void note(const Database& database, const io::Error& error);

@@ -326,23 +326,6 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint presses again when the log has grown by
   CHECK(grow_until_it_presses() + 64 * kKiB > options().checkpoint_bytes);
 }
 
-TEST_CASE_FIXTURE(Fixture,
-                  "what a checkpoint has left of the log is copied before the next commit, when it is little") {
-  uint64_t number = 0;
-  while (catalogue.wal_bytes() <= 3 * options().checkpoint_bytes) REQUIRE(insert(test::make_link(++number)));
-  OpenOptions how;
-  how.path = options().path;
-  std::optional<Database> reader(*Database::open(how));
-  REQUIRE(reader->execute("BEGIN; SELECT count(*) FROM links", "read"));
-  REQUIRE(insert(test::make_link(++number)));
-  CHECK(loop.run(catalogue.checkpoint_if_due(loop.loop())).value());
-  CHECK(catalogue.wal_bytes() > options().checkpoint_bytes);
-  reader.reset();
-  REQUIRE(insert(test::make_link(++number)));
-  CHECK(catalogue.wal_bytes() < options().checkpoint_bytes);
-  for (uint64_t i = 1; i <= number; ++i) CHECK(find(test::make_link(i).token).has_value());
-}
-
 TEST_CASE_FIXTURE(Fixture, "the log is bounded, even when no checkpoint is ever asked for") {
   const uint64_t bound = 4 * options().checkpoint_bytes;
   const uint64_t one_insert = 64 * kKiB;

@@ -1,0 +1,139 @@
+// Checkpoints of a log that others write to and read from meanwhile, on a disk that fails.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+
+#include "db/catalogue.h"
+#include "tests/db/faulty_fixture.h"
+
+namespace ringdrop::db {
+namespace {
+
+using Fixture = test::FaultyFixture;
+using test::FaultyVfs;
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what a checkpoint has left of the log is copied before the next commit, when it is little") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  std::optional<Database> reader = hold_snapshot();
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  CHECK(parts.catalogue.wal_bytes() > how.checkpoint_bytes);
+  reader.reset();
+  for (const auto& outcome : insert_three(parts, next + 3)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+  CHECK(count_three(parts.catalogue, next) == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a failed checkpoint ends all writing and loses nothing") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  {
+    test::SteppedCatalogue parts(how, loop);
+    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+    // The sync of the log comes first, that of the main file second.
+    vfs.fail(FaultyVfs::sync, 1, EIO);
+    const io::Result<bool> made = loop.run(parts.catalogue.checkpoint_if_due(loop.loop()));
+    CHECK(vfs.has_failed());
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().code == io::Errc::system);
+    CHECK(parts.catalogue.failed());
+    CHECK(count_three(parts.catalogue, 10) == 3);
+  }
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(count_three(parts.catalogue, 10) == 3);
+}
+
+constexpr unsigned kMainSync = FaultyVfs::sync | FaultyVfs::main_only;
+
+TEST_CASE_FIXTURE(Fixture, "what is copied of a long log is synced, and when that fails it ends all writing") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  {
+    test::SteppedCatalogue parts(how, loop);
+    uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+    std::optional<Database> reader = hold_snapshot();
+    for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+    // SQLite itself syncs when all is copied, which the reader does not let happen.
+    uint64_t syncs = vfs.count(kMainSync);
+    CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+    CHECK(vfs.count(kMainSync) > syncs);
+
+    vfs.fail(kMainSync, 0, EIO);
+    const io::Result<bool> made = loop.run(parts.catalogue.checkpoint_if_due(loop.loop()));
+    REQUIRE(vfs.has_failed());
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().code == io::Errc::system);
+    CHECK(made.error().sys_errno == EIO);
+    CHECK(parts.catalogue.failed());
+    // The next sync would succeed, and the log would start again over the only copy.
+    reader.reset();
+    syncs = vfs.syncs();
+    CHECK_FALSE(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+    for (const auto& outcome : insert_three(parts, 1000)) CHECK(outcome->error().code == io::Errc::system);
+    CHECK(vfs.syncs() == syncs);
+  }
+  test::SteppedCatalogue parts(options(), loop);
+  CHECK(count_three(parts.catalogue, 10) == 3);
+  CHECK(count_three(parts.catalogue, 1000) == 0);
+}
+
+io::Task<> make_checkpoint(Catalogue& catalogue, io::EventLoop& loop, std::optional<io::Result<bool>>& made) {
+  made = co_await catalogue.checkpoint_if_due(loop);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is committed while a long log is copied is copied too") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  std::optional<io::Result<bool>> made;
+  io::TaskScope scope(loop.loop());
+  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
+  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
+  vfs.wait_until_held();
+  // More than is left to the writer.
+  Link large = test::make_link(next);
+  large.extents[0].checksums.assign(kMiB, 'x');
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  CHECK(parts.catalogue.wal_bytes() > kMiB);
+  vfs.release();
+  test::drain(loop.loop(), scope);
+  CHECK(made->value());
+  CHECK(parts.catalogue.wal_bytes() == 0);
+  for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < 3 * how.checkpoint_bytes);
+  CHECK(count_three(parts.catalogue, next) == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint takes no further step when the file has failed meanwhile") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 32 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  std::optional<io::Result<bool>> made;
+  io::TaskScope scope(loop.loop());
+  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
+  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
+  vfs.wait_until_held();
+  Link large = test::make_link(next);
+  large.extents[0].checksums.assign(kMiB, 'x');
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, EIO);
+  for (const auto& outcome : insert_three(parts, next + 3)) REQUIRE_FALSE(outcome->has_value());
+  const uint64_t log_syncs = vfs.count(FaultyVfs::sync | FaultyVfs::wal_only);
+  vfs.release();
+  test::drain(loop.loop(), scope);
+  CHECK(made.has_value());
+  CHECK(parts.catalogue.failed());
+  CHECK(parts.catalogue.wal_bytes() > 0);
+  CHECK(vfs.count(FaultyVfs::sync | FaultyVfs::wal_only) == log_syncs);
+}
+
+}  // namespace
+}  // namespace ringdrop::db
