@@ -216,6 +216,7 @@ def main():
     servers.programs.load = str(build / "tests/bench/load/ringdrop-load")
     servers.programs.small_durable = str(build / "tests/bench/small_durable")
     servers.programs.durable_append = str(build / "tests/bench/durable_append")
+    servers.programs.hot_answers = str(build / "tests/bench/hot_answers")
     for kind in (servers.Nginx, servers.Asyncio):
         if kind.missing():
             print(f"{kind.name} is left out: missing {kind.missing()} (sh deploy/packages.sh bench)", file=sys.stderr)

@@ -212,3 +212,18 @@ class DurableAppend(Bound):
 
     def command(self):
         return programs.durable_append, self.directory / "files"
+
+
+def hot_answers(size):
+    """tests/bench/hot_answers.cc: one file of that size, which it has without being given it."""
+
+    class HotAnswers(Bound):
+        name = "plain program"
+
+        def command(self):
+            return programs.hot_answers, str(size), str(loops())
+
+        def store(self, name, content):
+            return f"/{name}"
+
+    return HotAnswers

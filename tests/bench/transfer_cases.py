@@ -7,7 +7,7 @@ import tempfile
 
 from harness import GIB, KIB, MIB
 from measure import median, ratio
-from servers import Asyncio, Content, DurableAppend, Nginx, Ringdrop, SmallDurable, free_port
+from servers import Asyncio, Content, DurableAppend, Nginx, Ringdrop, SmallDurable, free_port, hot_answers
 
 HOT_FILES = 256
 
@@ -121,19 +121,24 @@ def hot(bench, case, work, kinds, sizes, words):
             context.__exit__(None, None, None)
 
 
-def per_cpu_second(runs):
-    """How many times nginx's requests a CPU second ringdrop has."""
-    return ratio(runs["nginx"], runs["ringdrop"], "cpu_us_req") if "nginx" in runs else None
+def per_cpu_second(runs, name="ringdrop"):
+    """How many times nginx's requests a CPU second it has."""
+    return ratio(runs["nginx"], runs[name], "cpu_us_req") if "nginx" in runs else None
 
 
 def download_small(bench):
+    """Beside a program that does nothing but receive and send: what is above it is ours, what is below it the kernel's."""
     for size, least in ((4 * KIB, 1.4), (64 * KIB, 1.2)):
         work = f"64 connections, {size_text(size)}"
         words = ("--connections", 64, "--seconds", bench.seconds)
-        runs = hot(bench, "download_small", work, bench.peers(Ringdrop, Nginx, Asyncio),
+        plain = hot_answers(size)
+        runs = hot(bench, "download_small", work, bench.peers(Ringdrop, Nginx, plain, Asyncio),
                    [size] * bench.size(HOT_FILES, 16), words)
         bench.judge("download_small", f"{size_text(size)}, requests a CPU second, to nginx", per_cpu_second(runs),
                     least=least)
+        if "nginx" in runs:
+            print(f"download_small: {size_text(size)}, requests a CPU second, to nginx, of the plain program: "
+                  f"{per_cpu_second(runs, plain.name):.2f}x")
 
 
 def download_large(bench):
