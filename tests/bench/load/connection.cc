@@ -15,10 +15,6 @@
 namespace load {
 namespace {
 
-constexpr Nanoseconds kSecond = 1'000'000'000;
-constexpr Nanoseconds kPaceInterval = kSecond / 2;
-// Short, so that the server has few of a paced reader's bytes to send at a time.
-constexpr Nanoseconds kReadInterval = kSecond / 200;
 constexpr std::size_t kDiscardAtOnce = std::size_t{1} << 30;
 
 [[noreturn]] void give_up(const char* what) {
@@ -39,7 +35,7 @@ iovec as_iovec(std::string_view text) {
 
 }  // namespace
 
-Connection::Connection(const sockaddr_in& address, std::unique_ptr<Script> script, uint64_t pace)
+Connection::Connection(const sockaddr_in& address, std::unique_ptr<Script> script, Pace pace)
     : address_(address), script_(std::move(script)), pace_(pace) {}
 
 Connection::~Connection() {
@@ -119,15 +115,15 @@ Connection::Step Connection::send_some(Nanoseconds now) {
     const bool ends = skipped + block.size() >= message_.block_bytes;
     skipped -= std::min(skipped, message_.block_bytes);
     parts[2] = ends ? as_iovec(behind(message_.tail, skipped)) : iovec{};
-    if (pace_ > 0) {
-      uint64_t allowed = message_.head.size() + (now - started_ + kPaceInterval) * pace_ / kSecond;
+    if (pace_.is_limited()) {
+      uint64_t allowed = message_.head.size() + pace_.allowed(started_, now);
       allowed -= std::min(allowed, sent_);
       for (iovec& part : parts) {
         part.iov_len = std::min<std::size_t>(part.iov_len, allowed);
         allowed -= part.iov_len;
       }
       if (parts[0].iov_len + parts[1].iov_len + parts[2].iov_len == 0) {
-        wake_at_ = now + kPaceInterval;
+        wake_at_ = pace_.next_step(now);
         return Step::waits;
       }
     }
@@ -149,10 +145,10 @@ Connection::Step Connection::receive_some(Nanoseconds now) {
     if (reader_.has_head()) {
       uint64_t most = std::min<uint64_t>(reader_.missing(), kDiscardAtOnce);
       if (reads_at_pace()) {
-        const uint64_t allowed = (now - started_ + kReadInterval) * pace_ / kSecond;
+        const uint64_t allowed = pace_.allowed(started_, now);
         most = std::min(most, allowed - std::min(allowed, response().body_bytes));
         if (most == 0) {
-          wake_at_ = now + kReadInterval;
+          wake_at_ = pace_.next_step(now);
           return Step::waits;
         }
       }

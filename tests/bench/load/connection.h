@@ -9,19 +9,18 @@
 #include <memory>
 
 #include "tests/bench/load/message.h"
+#include "tests/bench/load/pace.h"
 #include "tests/bench/load/response.h"
 #include "tests/bench/load/script.h"
 
 namespace load {
 
-using Nanoseconds = uint64_t;  // of CLOCK_MONOTONIC
-
 class Connection {
  public:
   enum class State { idle, busy, answered, failed };
 
-  // `pace`: bytes a second that it sends at most, or receives when its requests have no body; 0: as fast as it goes.
-  Connection(const sockaddr_in& address, std::unique_ptr<Script> script, uint64_t pace);
+  // `pace`: of what it sends, or receives when its requests have no body.
+  Connection(const sockaddr_in& address, std::unique_ptr<Script> script, Pace pace);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -54,14 +53,14 @@ class Connection {
   enum class Step { done, waits, failed };
   Step send_some(Nanoseconds now);
   Step receive_some(Nanoseconds now);
-  bool reads_at_pace() const { return pace_ > 0 && message_.block_bytes == 0; }
+  bool reads_at_pace() const { return pace_.is_limited() && message_.block_bytes == 0; }
   uint64_t message_bytes() const { return message_.head.size() + message_.block_bytes + message_.tail.size(); }
   State failed();
   void close();
 
   sockaddr_in address_;
   std::unique_ptr<Script> script_;
-  uint64_t pace_;
+  Pace pace_;
   int fd_ = -1;
   bool is_busy_ = false;
   Message message_;

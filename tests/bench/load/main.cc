@@ -87,7 +87,8 @@ std::vector<std::unique_ptr<load::Worker>> make_workers(const Options& options, 
   for (std::size_t thread = 0; thread < threads; ++thread) {
     std::vector<std::unique_ptr<load::Connection>> connections;
     for (std::size_t i = thread; i < options.connections; i += threads) {
-      connections.push_back(std::make_unique<load::Connection>(address, make_script(i), options.pace));
+      connections.push_back(std::make_unique<load::Connection>(address, make_script(i),
+                                                               load::Pace(options.pace, i, options.connections)));
     }
     workers.push_back(std::make_unique<load::Worker>(std::move(connections), limits));
     workers.back()->connect();

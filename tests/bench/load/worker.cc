@@ -174,8 +174,11 @@ void Worker::begin(std::size_t index, Nanoseconds intended, Nanoseconds now) {
 void Worker::advance(std::size_t index, bool is_readable, Nanoseconds now) {
   Connection& connection = *connections_[index];
   const bool was_busy = connection.is_busy();
+  const Nanoseconds was_to_wake_at = connection.wake_at();
   const auto state = connection.go_on(is_readable, now);
-  if (state == Connection::State::busy && connection.wake_at() > now) wakes_.emplace(connection.wake_at(), index);
+  if (state == Connection::State::busy && connection.wake_at() > now && connection.wake_at() != was_to_wake_at) {
+    wakes_.emplace(connection.wake_at(), index);
+  }
   if (was_busy && state != Connection::State::busy) finish(index, state, now);
 }
 
