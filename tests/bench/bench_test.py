@@ -3,6 +3,7 @@
 number that the machine decides is looked at: bench_test.py --build build/release."""
 
 import argparse
+import contextlib
 import json
 import platform
 import socket
@@ -43,7 +44,7 @@ class Scripted:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        with connection, connection.makefile("rb") as file:
+        with contextlib.suppress(ConnectionError), connection, connection.makefile("rb") as file:  # the client may cut it
             while file.readline():
                 length = 0
                 while (line := file.readline()) not in (b"\r\n", b""):
@@ -101,6 +102,21 @@ class LoadGenerator(unittest.TestCase):
         code, report = self.load(lambda *_: ok(bytes(2 * MIB)), "download", "--count", 5, "--connections", 2)
         self.assertEqual((code, report["requests"], report["bytes"]), (0, 5, 10 * MIB))
         self.assertEqual(report["statuses"], {"200": 5})
+
+    def test_what_was_cut_counts_as_moved(self):
+        whole = ok(bytes(4 * MIB))
+        code, report = self.load(lambda *_: whole[:-MIB], "download", "--seconds", 0.3, "--cut")
+        self.assertEqual((code, report["requests"], report["bytes"]), (0, 0, 0))
+        self.assertAlmostEqual(report["received_bytes"], 3 * MIB, delta=8192)  # some come with the head
+        self.assertGreaterEqual(report["run_seconds"], 0.3)
+
+    def test_a_pace_is_kept_both_ways(self):
+        for command, key, options in (("upload", "sent_bytes", ("--size", 4 * MIB)), ("download", "received_bytes", ())):
+            code, report = self.load(lambda *_: ok(bytes(4 * MIB)), command, "--pace", MIB, "--connections", 3, "--seconds",
+                                     1, "--cut", *options)
+            self.assertEqual(code, 0)
+            self.assertGreater(report[key], MIB)
+            self.assertLess(report[key], 3.3 * MIB * report["run_seconds"])
 
     def test_an_answer_that_is_no_success_is_an_error_and_no_request(self):
         refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"

@@ -37,12 +37,13 @@ def beside(bench, server, *load):
         done = background.finish()
     if done["errors"]:
         raise RuntimeError(f"{server.name}: {load}: {done['errors']} errors, answers {done['statuses']}")
+    carried = (done["sent_bytes"] + done["received_bytes"]) / 1e9  # of what was cut too
     # The GETs are few: what the server has used of the CPU belongs to what it did beside them.
     if not result["short_slices"]:
         print(f"{server.name}: the latencies count what their own client waits for the CPU too", file=sys.stderr)
     keep = ("latency_us", "p50_ms", "p99_ms", "peak_rss_mib", "never_begun", "short_slices", "stolen")
-    return {**{key: result[key] for key in keep}, "req_s": None, "beside_bytes": done["sent_bytes"] + done["bytes"],
-            "beside_seconds": done["seconds"]}
+    return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"],
+            "beside_seconds": done["run_seconds"]}
 
 
 def forget_cached(server):

@@ -146,7 +146,7 @@ Connection::Step Connection::receive_some(Nanoseconds now) {
       uint64_t most = std::min<uint64_t>(reader_.missing(), kDiscardAtOnce);
       if (reads_at_pace()) {
         const uint64_t allowed = pace_.allowed(started_, now);
-        most = std::min(most, allowed - std::min(allowed, response().body_bytes));
+        most = std::min(most, allowed - std::min(allowed, response().body_bytes - reader_.missing()));
         if (most == 0) {
           wake_at_ = pace_.next_step(now);
           return Step::waits;
@@ -154,7 +154,10 @@ Connection::Step Connection::receive_some(Nanoseconds now) {
       }
       // MSG_TRUNC on a TCP socket: the bytes are taken and copied nowhere (tcp(7)).
       got = recv(fd_, nullptr, static_cast<std::size_t>(most), MSG_TRUNC);
-      if (got > 0) reader_.discarded(static_cast<uint64_t>(got));
+      if (got > 0) {
+        reader_.discarded(static_cast<uint64_t>(got));
+        received_total_ += static_cast<uint64_t>(got);
+      }
     } else {
       got = recv(fd_, reader_.room().data(), reader_.room().size(), 0);
       if (got > 0 && !reader_.received(static_cast<std::size_t>(got))) return Step::failed;

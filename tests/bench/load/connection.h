@@ -48,6 +48,7 @@ class Connection {
 
   // Of all requests.
   uint64_t sent_bytes() const { return sent_total_; }
+  uint64_t received_bytes() const { return received_total_; }  // of bodies, but for what came with their heads
 
  private:
   enum class Step { done, waits, failed };
@@ -67,6 +68,7 @@ class Connection {
   ResponseReader reader_;
   uint64_t sent_ = 0;  // of the message
   uint64_t sent_total_ = 0;
+  uint64_t received_total_ = 0;
   Nanoseconds intended_ = 0;
   Nanoseconds started_ = 0;
   Nanoseconds wake_at_ = 0;

@@ -28,14 +28,16 @@ void print_report(const Outcome& outcome) {
   const auto microseconds = [&](double part) { return static_cast<double>(outcome.latency.quantile(part)) / 1e3; };
   const Nanoseconds took = outcome.last_answer > outcome.first_start ? outcome.last_answer - outcome.first_start : 0;
   fmt::print(
-      "{{\"seconds\": {:.6f}, \"requests\": {}, \"bytes\": {}, \"sent_bytes\": {}, \"errors\": {}, \"reconnects\": {},"
-      " \"never_begun\": {}, \"statuses\": {{{}}}, \"latency_us\": {{\"p50\": {:.1f}, \"p90\": {:.1f}, \"p99\": {:.1f},"
+      "{{\"seconds\": {:.6f}, \"run_seconds\": {:.6f}, \"requests\": {}, \"bytes\": {}, \"sent_bytes\": {},"
+      " \"received_bytes\": {}, \"errors\": {}, \"reconnects\": {}, \"never_begun\": {}, \"statuses\": {{{}}}, "
+      "\"latency_us\": {{\"p50\": {:.1f}, \"p90\": {:.1f}, \"p99\": {:.1f},"
       " \"p999\": {:.1f}, \"max\": {:.1f}, \"mean\": {:.1f}}}, \"client_cpu_seconds\": {:.3f},"
       " \"short_slices\": {}, \"location\": \"{}\"}}\n",
-      static_cast<double>(took) / 1e9, outcome.requests, outcome.content_bytes, outcome.sent_bytes, outcome.errors,
-      outcome.reconnects, outcome.never_begun, statuses, microseconds(0.5), microseconds(0.9), microseconds(0.99),
-      microseconds(0.999), static_cast<double>(outcome.latency.max()) / 1e3, outcome.latency.mean() / 1e3,
-      client_cpu_seconds(), outcome.has_short_slices, outcome.location);
+      static_cast<double>(took) / 1e9, static_cast<double>(outcome.end - outcome.first_start) / 1e9, outcome.requests,
+      outcome.content_bytes, outcome.sent_bytes, outcome.received_bytes, outcome.errors, outcome.reconnects,
+      outcome.never_begun, statuses, microseconds(0.5), microseconds(0.9), microseconds(0.99), microseconds(0.999),
+      static_cast<double>(outcome.latency.max()) / 1e3, outcome.latency.mean() / 1e3, client_cpu_seconds(),
+      outcome.has_short_slices, outcome.location);
 }
 
 }  // namespace load

@@ -1,6 +1,7 @@
-// What a run came to, as one JSON object on standard output: seconds (from the first request to the last answer),
-// counts, bytes both ways, latency in microseconds, what the client itself cost, and whether it had short slices of the
-// CPU.
+// What a run came to, as one JSON object on standard output: seconds (from the first request to the last answer) and
+// run_seconds (to the end, where what is under way may be cut), counts, bytes of the requests that were answered, both
+// ways, and all that were sent and received, latency in microseconds, what the client itself cost, and whether it had
+// short slices of the CPU.
 #pragma once
 
 #include "tests/bench/load/worker.h"

@@ -11,9 +11,9 @@ namespace load {
 
 struct Response {
   int status = 0;
-  uint64_t body_bytes = 0;
-  bool closes = false;   // Connection: close
-  std::string location;  // of the field; empty without
+  uint64_t body_bytes = 0;  // all that it is to have, come or not
+  bool closes = false;      // Connection: close
+  std::string location;     // of the field; empty without
 };
 
 class ResponseReader {

@@ -55,6 +55,7 @@ void Outcome::add(const Outcome& other) {
   requests += other.requests;
   content_bytes += other.content_bytes;
   sent_bytes += other.sent_bytes;
+  received_bytes += other.received_bytes;
   errors += other.errors;
   reconnects += other.reconnects;
   never_begun += other.never_begun;
@@ -63,6 +64,7 @@ void Outcome::add(const Outcome& other) {
   if (!other.location.empty()) location = other.location;
   if (first_start == 0 || (other.first_start > 0 && other.first_start < first_start)) first_start = other.first_start;
   last_answer = std::max(last_answer, other.last_answer);
+  end = std::max(end, other.end);
 }
 
 Worker::Worker(std::vector<std::unique_ptr<Connection>> connections, Limits limits)
@@ -124,7 +126,11 @@ void Worker::run() {
     outcome_.latency.record(now - due_);
     ++outcome_.never_begun;
   }
-  for (const auto& connection : connections_) outcome_.sent_bytes += connection->sent_bytes();
+  outcome_.end = clock_now();
+  for (const auto& connection : connections_) {
+    outcome_.sent_bytes += connection->sent_bytes();
+    outcome_.received_bytes += connection->received_bytes();
+  }
 }
 
 bool Worker::is_over(Nanoseconds now) const {

@@ -30,8 +30,9 @@ struct Limits {
 struct Outcome {
   Histogram latency;  // nanoseconds, of successes
   uint64_t requests = 0;
-  uint64_t content_bytes = 0;  // of successes, both ways
-  uint64_t sent_bytes = 0;     // with all framing, of what was cut too
+  uint64_t content_bytes = 0;   // of successes, both ways
+  uint64_t sent_bytes = 0;      // with all framing, of what was cut too
+  uint64_t received_bytes = 0;  // of bodies, but for what came with their heads; of what was cut too
   uint64_t errors = 0;
   uint64_t reconnects = 0;
   uint64_t never_begun = 0;      // were due, and had no connection even after the end
@@ -39,6 +40,7 @@ struct Outcome {
   std::map<int, uint64_t> statuses;
   std::string location;  // of the last answer that had one
   Nanoseconds first_start = 0, last_answer = 0;
+  Nanoseconds end = 0;  // of the run; what was cut has no answer
 
   void add(const Outcome& other);
 };
