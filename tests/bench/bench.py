@@ -225,8 +225,8 @@ def main():
         if shutil.which("chattr"):  # each run's directory in block groups of its own, where nothing was removed lately
             subprocess.run(["chattr", "+T", root], check=False, capture_output=True)
         free = shutil.disk_usage(root).free
-        if not options.quick and free < 30 * GIB:
-            sys.exit(f"{options.directory} has {free // GIB} GiB free, and 30 are needed: see --directory, --quick")
+        if not options.quick and free < 45 * GIB:
+            sys.exit(f"{options.directory} has {free // GIB} GiB free, and 45 are needed: see --directory, --quick")
         bench = Bench(options, root)
         try:
             for name in options.cases or CASES:

@@ -59,6 +59,8 @@ def beside(bench, server, *load):
     if done["errors"]:
         raise RuntimeError(f"{server.name}: {load}: {done['errors']} errors, answers {done['statuses']}")
     carried = (done["sent_bytes"] + done["received_bytes"]) / 1e9  # of what was cut too
+    if done["run_seconds"] < result["run_seconds"] and not bench.quick:
+        print(f"{server.name}: what it was busy with has ended before the GETs", file=sys.stderr)
     # The GETs are few: what the server has used of the CPU belongs to what it did beside them.
     if not result["short_slices"]:
         print(f"{server.name}: the latencies count what their own client waits for the CPU too", file=sys.stderr)
@@ -78,10 +80,10 @@ def forget_cached(server):
 def get_beside_uploads(bench):
     """At full speed each server carries as much as it can, which is not the same: how long a GET takes then says something
     about that server alone. To one another they are judged beside uploads at a pace that both can carry, so small that
-    several are made durable meanwhile."""
+    each comes to its end meanwhile and has to be made durable."""
     full = Busy("8 uploads")
     paced = Busy("8 uploads", 60_000_000)
-    sizes = {full: bench.size(512 * MIB, 8 * MIB), paced: bench.size(64 * MIB, 8 * MIB)}
+    sizes = {full: bench.size(512 * MIB, 8 * MIB), paced: bench.size(128 * MIB, 8 * MIB)}
 
     def measured(kind, busy):
         with bench.server(kind) as server:
@@ -106,7 +108,7 @@ def get_beside_uploads(bench):
 def cold_beside_hot(bench):
     """The cold set is larger than what the downloads can get through meanwhile, so it stays cold. At full speed they use
     all the CPU there is, on both ends; at a pace it shows whether the disk is waited for."""
-    size, files = bench.size(256 * MIB, 16 * MIB), bench.size(40, 8)
+    size, files = bench.size(256 * MIB, 16 * MIB), bench.size(80, 8)
     loads = (Busy("cold ones"), Busy("cold ones", 50_000_000))
     work = f"4 KiB GETs, {RATE}/s"
     kinds = bench.peers(Ringdrop, Nginx)
