@@ -4,7 +4,9 @@ number that the machine decides is looked at: bench_test.py --build build/releas
 
 import argparse
 import contextlib
+import io
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -13,11 +15,15 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+import bench  # noqa: E402
+import measure  # noqa: E402
+import table  # noqa: E402
 from harness import MIB, scratch_root  # noqa: E402
 
 BUILD = None
@@ -164,6 +170,71 @@ class LoadGenerator(unittest.TestCase):
 
         code, report = self.load(answer, "append", "--count", 4, "--size", 7)
         self.assertEqual((code, report["requests"], report["bytes"]), (0, 5, 28))
+
+
+class Host:
+    """A stand-in for the clock and for a host that takes so much of the CPUs' time away in one run after the other."""
+
+    def __init__(self, test, *parts):
+        self.parts = iter(parts)
+        self.seconds = self.stolen = 0
+        self.runs, self.rests = 0, []
+        for where, name, fake in ((measure.time, "monotonic", lambda: self.seconds),
+                                  (measure, "stolen_seconds", lambda: self.stolen),
+                                  (bench.time, "sleep", self.rests.append)):
+            patched = unittest.mock.patch.object(where, name, fake)
+            patched.start()
+            test.addCleanup(patched.stop)
+
+    def run(self):
+        """What is measured: its number is which try it was."""
+        self.seconds += 10
+        self.stolen += next(self.parts) * 10 * os.cpu_count()
+        self.runs += 1
+        return {"gb_s": self.runs}
+
+
+class DisturbedRuns(unittest.TestCase):
+    """Which of them are repeated, and which one counts."""
+
+    def undisturbed(self, host, measured=None, quick=False):
+        options = argparse.Namespace(quick=quick, rounds=1)
+        with contextlib.redirect_stderr(io.StringIO()):
+            return bench.Bench(options, "").undisturbed(measured or host.run, 0.02)
+
+    def check(self, run, host, *, counts, tries, disturbed):
+        self.assertEqual(run["gb_s"], counts)
+        self.assertEqual([round(part, 6) for part in run["tries_stolen"]], tries)
+        self.assertAlmostEqual(run["stolen"], min(tries))
+        self.assertEqual(run["disturbed"], disturbed)
+        self.assertEqual((host.runs, host.rests), (len(tries), [bench.REST] * (len(tries) - 1)))
+
+    def test_they_are_repeated_until_one_is_not(self):
+        host = Host(self, 0.05, 0.03, 0, 0)
+        self.check(self.undisturbed(host), host, counts=3, tries=[0.05, 0.03, 0], disturbed=False)
+
+    def test_of_four_the_least_disturbed_one_counts_and_is_marked(self):
+        host = Host(self, 0.05, 0.03, 0.08, 0.04, 0)
+        self.check(self.undisturbed(host), host, counts=2, tries=[0.05, 0.03, 0.08, 0.04], disturbed=True)
+
+    def test_one_that_is_not_is_the_only_one(self):
+        host = Host(self, 0.01, 0)
+        self.check(self.undisturbed(host), host, counts=1, tries=[0.01], disturbed=False)
+
+    def test_quick_ones_neither_rest_nor_are_repeated(self):
+        host = Host(self, 0.05, 0)
+        self.check(self.undisturbed(host, quick=True), host, counts=1, tries=[0.05], disturbed=True)
+
+    def test_what_the_load_generator_has_seen_itself_is_believed(self):
+        host = Host(self, 0.05)  # of which the load has lost nothing
+        run = self.undisturbed(host, lambda: {**host.run(), "stolen": 0.001})
+        self.check(run, host, counts=1, tries=[0.001], disturbed=False)
+
+    def test_a_disturbed_row_has_a_mark(self):
+        row = {"case": "a", "work": "b", "server": "ringdrop", "runs": [{"stolen": 0.001}, {"stolen": 0.03}]}
+        self.assertNotIn("!", " ".join(table.cells(row, None)))
+        row["runs"][1]["disturbed"] = True
+        self.assertIn("1.6%!", table.cells(row, None))
 
 
 class Runner(unittest.TestCase):

@@ -40,6 +40,17 @@ def stolen_seconds():
     return int(words[8]) / TICKS
 
 
+class Steal:
+    """What the host takes of the CPUs' time, from now on."""
+
+    def __init__(self):
+        self.began, self.stolen = time.monotonic(), stolen_seconds()
+
+    def part(self):
+        """Until now, of the time of all CPUs."""
+        return (stolen_seconds() - self.stolen) / (max(time.monotonic() - self.began, 1 / TICKS) * os.cpu_count())
+
+
 def memory(pid, key):
     """VmRSS or VmHWM of the process and its descendants, in bytes. What they share counts once for each."""
     total = 0
@@ -62,7 +73,7 @@ class Load:
         self.server = server
         forget_peak(server.pid)
         self.cpu = cpu_seconds(server.pid)
-        self.began, self.stolen = time.monotonic(), stolen_seconds()
+        self.steal = Steal()
         command, *options = [str(word) for word in words]
         self.process = subprocess.Popen([program, command, "--address", server.address, *options],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -87,13 +98,12 @@ class Load:
     def result(self, report):
         """The numbers of the tables."""
         cpu = cpu_seconds(self.server.pid) - self.cpu
-        cpu_time = max(time.monotonic() - self.began, 1 / TICKS) * os.cpu_count()
         seconds, requests = max(report["seconds"], 1e-9), max(report["requests"], 1)
         gigabytes = report["bytes"] / 1e9
         return {
             **report, "cpu_seconds": cpu, "gb_s": gigabytes / seconds, "req_s": report["requests"] / seconds,
             "cpu_s_gb": cpu / gigabytes if gigabytes else None, "cpu_us_req": cpu / requests * 1e6,
-            "stolen": (stolen_seconds() - self.stolen) / cpu_time,
+            "stolen": self.steal.part(),
             "p50_ms": report["latency_us"]["p50"] / 1e3, "p99_ms": report["latency_us"]["p99"] / 1e3,
             "peak_rss_mib": memory(self.server.pid, "VmHWM") / 2**20,
         }

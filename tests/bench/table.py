@@ -23,6 +23,7 @@ def cells(row, ringdrop):
     """A line of the table. Beside a peer: how many times its speed ringdrop has, and how much of its CPU time it takes."""
     line = [row["case"], row["work"], row["server"]]
     line += [number(form, median(row["runs"], key)) for _, key, form in COLUMNS]
+    line[-1] += "!" if any(run.get("disturbed") for run in row["runs"]) else ""  # what was stolen
     if ringdrop is None or ringdrop is row:
         return [*line, "", ""]
     speed = ratio(ringdrop["runs"], row["runs"], "req_s") or ratio(ringdrop["runs"], row["runs"], "gb_s")
