@@ -44,12 +44,17 @@ def filled(bench, links):
 def catalogue(bench):
     many = bench.options.links or bench.size(10_000_000, 20_000)
     upload = ("upload", "--connections", 64, "--seconds", bench.seconds, "--size", "1KiB")
+
+    def added_to_few():
+        with filled(bench, SMALL) as (fresh, _):  # a run adds a hundred times as many: the next one has a small one again
+            return bench.run(fresh, *upload)
+
     with filled(bench, SMALL) as (small, few_targets), filled(bench, many) as (large, many_targets):
         looked = bench.take_turns("catalogue", "lookups", {
             f"{SMALL} links": lambda: bench.run(small, *few_targets),
             f"{many} links": lambda: bench.run(large, *many_targets)})
         added = bench.take_turns("catalogue", "uploads of 1 KiB", {
-            f"{SMALL} links": lambda: bench.run(small, *upload),
+            f"{SMALL} links": added_to_few,
             f"{many} links": lambda: bench.run(large, *upload)})
     for what, runs in (("lookups", looked), ("uploads", added)):
         bench.judge("catalogue", f"{what} a second with {many} links, to {SMALL}",
