@@ -1,8 +1,9 @@
 // What small durable uploads can cost at most this machine, written as plainly as one can: a thread a connection and
-// system calls that block. Each PUT makes the same three things durable as ringdrop's does, before its 201: the file
-// (create, write, fdatasync), its directory (fsync), and a row of SQLite (WAL, synchronous = FULL) by one writer that
-// commits all rows that wait as one transaction. It knows no more of HTTP than the load generator says, so it is a
-// bound to measure against and no server.
+// system calls that block. Each PUT makes the three things durable that ringdrop's of 16 KiB does, before its 201: the
+// file (create, write, fdatasync), its directory (fsync), and a row of SQLite (WAL, synchronous = FULL) by one writer
+// that commits all rows that wait as one transaction. For 4 KiB ringdrop writes one row with the bytes in it, and
+// neither file nor directory entry: there this says what a file each would cost. It knows no more of HTTP than the load
+// generator says, so it is a bound to measure against and no server.
 //
 //   small_durable DIRECTORY THREADS [files|directories|rows]
 //
