@@ -1,7 +1,7 @@
 // What a download of a small file can cost at least on this machine, written as plainly as one can: a request is what a
 // receive brings, its answer lies ready. One epoll loop a thread; up to 16 KiB are one send, more is a send of the head
-// and a sendfile, as in ringdrop. It looks at no byte of the request, has one file and no time-outs, so it is a bound to
-// measure against and no server.
+// and a sendfile, as in ringdrop. It looks at no byte of the request, has one file and no time-outs, so it is a bound
+// to measure against and no server.
 //
 //   hot_answers BYTES THREADS
 //
@@ -37,7 +37,8 @@ struct Answer {
 Answer make_answer(std::size_t bytes) {
   Answer answer;
   answer.in_one =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
+      "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " + std::to_string(bytes) +
+      "\r\n\r\n";
   const std::string body(bytes, 'x');
   if (bytes <= kMostInOneSend) {
     answer.in_one += body;
