@@ -43,6 +43,12 @@ io::Error last_failure(sqlite3* connection, const char* op) {
   return error_from_sqlite(code, sys_errno, op);
 }
 
+// Nobody asks SQLite how much memory it has; to know it, each allocation takes a lock. For the first connection of the
+// process, before SQLite is used.
+void keep_no_statistics() {
+  [[maybe_unused]] static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 // No byte pointer of ours is null: SQLite would bind NULL instead of an empty value.
 const char* pointer_to(std::string_view bytes) {
   return bytes.empty() ? "" : bytes.data();
@@ -99,6 +105,7 @@ void Database::Close::operator()(sqlite3* connection) const {
 }
 
 io::Result<Database> Database::open(const OpenOptions& options) {
+  keep_no_statistics();
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   switch (options.role) {
     case Role::writer:
