@@ -8,7 +8,8 @@ namespace {
 // How long a turn goes on resuming coroutines that were ready when it began; the rest, in its order, are the next
 // turn's. So what has come meanwhile on other connections does not wait for all of them.
 constexpr std::chrono::microseconds kMostResuming{100};
-// How long the thread has its CPU on end where others want it too, among them its own clients and its own workers.
+// After how long on its CPU the thread lets others have it, among them its own clients and its own workers. Asked once
+// a turn, between a wait and its completions: a turn that is longer is not cut short for it.
 constexpr std::chrono::microseconds kMostOnCpu{200};
 
 }  // namespace

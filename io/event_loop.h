@@ -52,7 +52,7 @@ class EventLoop {
   // number (a connection to adopt, a stop), so the queue has no limit of its own.
   void post(std::move_only_function<void()> work);
 
-  // Resumes the coroutine in the next turn.
+  // Resumes the coroutine after those that are ready already, in a later turn: the next one, if that has time for all.
   void resume_soon(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
   NextTurn next_turn() { return NextTurn(*this); }
 
