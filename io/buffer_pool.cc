@@ -21,13 +21,11 @@ Buffer::~Buffer() {
 }
 
 BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
-    : loop_(loop),
-      slabs_(budget_bytes / kSlabBytes),
-      common_slabs_(slabs_before_reserve(slabs_.size())),
-      upload_waiters_(loop),
-      other_waiters_(loop),
-      preparing_(loop) {
+    : loop_(loop), slabs_(budget_bytes / kSlabBytes), upload_waiters_(loop), other_waiters_(loop), preparing_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
+  for (std::size_t i = slabs_before_reserve(slabs_.size()); i < slabs_.size(); ++i) {
+    slabs_[i].memory = Slab::Memory::reserve;
+  }
   loop_.health().pool_bytes.store(slabs_.size() * kSlabBytes, std::memory_order_relaxed);
   const std::size_t bytes = slabs_.size() * kSlabBytes;
   void* const mapped =
@@ -85,32 +83,33 @@ std::optional<Buffer> BufferPool::take(Use use, std::size_t piece_bytes) {
 }
 
 // A slab with a free piece of that size, else an undivided one. A small piece takes from those that are resident, and
-// registered perhaps, when no other has one. A large one is of those alone: without any, one is prepared from now on.
+// registered perhaps, when no other has one, and from the reserve when no slab has one that an upload could have too: a
+// download holds its piece for as long as its client likes, and what the reserve is for is the next one. A large piece
+// is of the resident ones alone: without any, one is prepared from now on.
 std::optional<unsigned> BufferPool::slab_for(Use use, std::size_t piece_bytes) {
   using enum Slab::Memory;
   if (piece_bytes == kLargeBufferBytes) {
-    std::optional<unsigned> slab = lowest_slab(piece_bytes, resident, common_slabs_);
+    std::optional<unsigned> slab = lowest_slab(piece_bytes, resident);
     if (slab || (large_slabs_ + 1) * 2 > slabs_.size()) return slab;
-    slab = lowest_slab(kUndivided, resident, common_slabs_);
+    slab = lowest_slab(kUndivided, resident);
     if (slab) divide(*slab, piece_bytes);
     if (!slab) prepare_one();
     return slab;
   }
-  const std::size_t end = use == Use::upload ? common_slabs_ : slabs_.size();
-  for (const Slab::Memory memory : {bare, resident}) {
-    std::optional<unsigned> slab = lowest_slab(piece_bytes, memory, end);
+  for (const Slab::Memory memory : {bare, resident, reserve}) {
+    if (memory == reserve && use == Use::upload) break;
+    std::optional<unsigned> slab = lowest_slab(piece_bytes, memory);
     if (slab) return slab;
-    slab = lowest_slab(kUndivided, memory, end);
+    slab = lowest_slab(kUndivided, memory);
     if (slab) divide(*slab, piece_bytes);
     if (slab) return slab;
   }
   return std::nullopt;
 }
 
-// With a free piece of that size, or undivided; among those before `end`. The lowest, so that few have memory and the
-// reserve is touched last.
-std::optional<unsigned> BufferPool::lowest_slab(std::size_t piece_bytes, Slab::Memory memory, std::size_t end) const {
-  for (unsigned i = 0; i < end; ++i) {
+// With a free piece of that size, or undivided. The lowest, so that few have memory.
+std::optional<unsigned> BufferPool::lowest_slab(std::size_t piece_bytes, Slab::Memory memory) const {
+  for (unsigned i = 0; i < slabs_.size(); ++i) {
     const Slab& slab = slabs_[i];
     if (slab.piece_bytes != piece_bytes || slab.memory != memory) continue;
     if (piece_bytes == kUndivided || !slab.free_pieces.empty()) return i;
@@ -128,7 +127,7 @@ void BufferPool::divide(unsigned index, std::size_t piece_bytes) {
 
 void BufferPool::prepare_one() {
   if (is_preparing()) return;
-  const std::optional<unsigned> slab = lowest_slab(kUndivided, Slab::Memory::bare, common_slabs_);
+  const std::optional<unsigned> slab = lowest_slab(kUndivided, Slab::Memory::bare);
   if (slab) preparing_.spawn(prepare(*slab));
 }
 
@@ -163,7 +162,7 @@ void BufferPool::give_back(Buffer& buffer) {
     slab.piece_bytes = kUndivided;
     slab.free_pieces.clear();
   }
-  wake(served, buffer.slab_ >= common_slabs_);
+  wake(served, slab.memory == Slab::Memory::reserve);
 }
 
 // As many as can be served, and no more: who is woken in vain waits at the end again.

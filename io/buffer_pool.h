@@ -5,9 +5,9 @@
 // buffers. Before a slab is divided into large ones for the first time a worker makes it resident, in huge pages, which
 // takes milliseconds, and it is registered with the ring where that is possible; meanwhile there are only the others.
 // Small ones need none of that: their pages come one by one, and they keep to other slabs while they can. At most half
-// of the slabs are lent as large buffers. The last quarter of the slabs is a reserve: never divided into large buffers
-// and closed to uploads, so that a download (and a request's head) always finds a small one however many uploads there
-// are.
+// of the slabs are lent as large buffers. The last quarter of the slabs is a reserve: never divided into large buffers,
+// closed to uploads and taken from last, so that a download (and a request's head) always finds a small one however
+// many uploads there are.
 #pragma once
 
 #include <cstddef>
@@ -99,7 +99,8 @@ class BufferPool {
   friend class Buffer;
   static constexpr std::size_t kUndivided = 0;  // for the size of a slab's pieces
   struct Slab {
-    enum class Memory : uint8_t { bare, in_preparation, resident };
+    // Those of the reserve are bare for good.
+    enum class Memory : uint8_t { bare, in_preparation, resident, reserve };
     Memory memory = Memory::bare;
     std::size_t piece_bytes = kUndivided;
     std::vector<uint16_t> free_pieces;  // indices; the last is taken next
@@ -108,7 +109,7 @@ class BufferPool {
 
   std::optional<Buffer> take(Use use, std::size_t piece_bytes);
   std::optional<unsigned> slab_for(Use use, std::size_t piece_bytes);
-  std::optional<unsigned> lowest_slab(std::size_t piece_bytes, Slab::Memory memory, std::size_t end) const;
+  std::optional<unsigned> lowest_slab(std::size_t piece_bytes, Slab::Memory memory) const;
   void divide(unsigned slab, std::size_t piece_bytes);
   void prepare_one();
   Task<> prepare(unsigned slab);
@@ -120,7 +121,6 @@ class BufferPool {
   std::byte* memory_;
   std::byte* mapped_ = nullptr;  // what memory_ is an aligned part of
   std::vector<Slab> slabs_;
-  const std::size_t common_slabs_;  // those before the reserve
   std::size_t large_slabs_ = 0;
   uint64_t lent_bytes_ = 0;
   bool uploads_turn_ = false;

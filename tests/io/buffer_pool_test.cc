@@ -164,6 +164,20 @@ TEST_CASE("uploads leave a small buffer for everybody else also where downloads 
   CHECK(p.pool.try_small(Use::other).has_value());
 }
 
+TEST_CASE("downloads take from the reserve last, also where large buffers were lent before") {
+  Pool p;
+  REQUIRE(p.large(Use::upload).has_value());
+  std::vector<Buffer> slow;
+  while (slow.size() < kBudget / 4 * 3 / kSmallBufferBytes) {
+    std::optional<Buffer> buffer = p.pool.try_small(Use::other);
+    REQUIRE(buffer.has_value());
+    slow.push_back(std::move(*buffer));
+  }
+  const std::vector<Buffer> uploads = take_all_small(p.pool, Use::upload);
+  CHECK(uploads.empty());
+  CHECK(take_all_small(p.pool, Use::other).size() == kBudget / 4 / kSmallBufferBytes);
+}
+
 TEST_CASE("memory that was lent in one size is lent in the other when it has come back") {
   Pool p;
   for (int i = 0; i < 3; ++i) {
