@@ -41,15 +41,19 @@ void EventLoop::turn() {
 
   unwatched_.begin_turn();
   now_ = ring_.wait(ready_.empty() && unwatched_.empty() ? timers_.next() : now_);
-  if (now_ - gave_way_ >= kMostOnCpu) {
-    ring_.give_way();
-    gave_way_ = now_ = ring_.now();
-  }
-  epoch_ms_.reset();  // it may have slept
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
+  if (now_ - gave_way_ >= kMostOnCpu) give_way();
+  epoch_ms_.reset();  // it may have slept
   ring_.deliver();
   unwatched_.watch_late();
   in_turn_ = false;
+}
+
+// A step of the turn: what the wait has brought is kept waiting by it as by any other.
+void EventLoop::give_way() {
+  health_.begin_step("others on its CPU", now_);
+  ring_.give_way();
+  gave_way_ = now_ = ring_.now();
 }
 
 void EventLoop::resume_some() {

@@ -71,6 +71,7 @@ class EventLoop {
 
  private:
   void run_posted();
+  void give_way();
   void resume_some();
 
   Ring& ring_;

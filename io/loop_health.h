@@ -3,8 +3,9 @@
 //
 // Every loop knows also whether it is asked often, for what its transfers move at a time.
 //
-// A turn is what a loop does between two waits: what is ready meanwhile waits for its end. So no turn should be long,
-// and one that is says what it was busy with.
+// A turn is what a loop does between two waits, letting others have its CPU included: what comes meanwhile waits for
+// its end, and what is ready for that of further ones perhaps. So no turn should be long, and one that is says what it
+// was busy with.
 #pragma once
 
 #include <algorithm>
