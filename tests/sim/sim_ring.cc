@@ -36,7 +36,7 @@ void SimRing::complete_from_thread(io::Completion& completion, int32_t result) {
 }
 
 io::TimePoint SimRing::now() {
-  return world_.now();
+  return world_.now_in_turn();
 }
 
 io::EpochMs SimRing::epoch_ms() {

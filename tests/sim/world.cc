@@ -69,7 +69,8 @@ bool touches_disk(io::Op op) {
   }
 }
 
-World::World(uint64_t seed, SimDisk& disk, io::EpochMs boot_ms) : chance_(seed), disk_(disk), boot_ms_(boot_ms) {}
+World::World(uint64_t seed, SimDisk& disk, io::EpochMs boot_ms)
+    : chance_(seed), pace_(~seed), turns_take_time_(seed % 2 == 0), disk_(disk), boot_ms_(boot_ms) {}
 
 World::~World() = default;
 
@@ -85,6 +86,14 @@ SimLane& World::add_lane(io::Batch* batch) {
 
 io::EpochMs World::epoch_ms() const {
   return boot_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(now_ - kBootTime).count();
+}
+
+// Most steps are short; a long one is longer than a loop resumes coroutines in one turn.
+io::TimePoint World::now_in_turn() {
+  if (now_ >= turn_limit_) return now_;
+  const uint64_t took_us = pace_.one_in(32) ? pace_.below(200) : pace_.below(4);
+  now_ = std::min(turn_limit_, now_ + std::chrono::microseconds(took_us));
+  return now_;
 }
 
 bool World::loop_is_due(const LoopParts& parts) const {
@@ -123,7 +132,9 @@ bool World::step_before(io::TimePoint limit) {
 
   const Choice choice = choices[chance_.below(choices.size())];
   if (choice.loop) {
+    turn_limit_ = turns_take_time_ ? limit : io::TimePoint{};
     choice.loop->loop.turn();
+    turn_limit_ = {};
   } else if (choice.lane) {
     choice.lane->run_some(chance_);
   } else {

@@ -2,7 +2,8 @@
 // network, one clock and one source of chance, advanced in one thread by step(). The same seed gives the same run.
 //
 // What is random: which loop, lane or completion is next; how long an operation takes; how many bytes a receive, a
-// send, a read or a write moves; whether a cancelled operation had already happened.
+// send, a read or a write moves; whether a cancelled operation had already happened. With an even seed the steps of a
+// loop's turn take time too, so that it may have too little for all that is ready; with an odd one they take none.
 #pragma once
 
 #include <cstdint>
@@ -119,6 +120,8 @@ class World {
   io::Result<uint64_t> unacknowledged_bytes(int fd);
   io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
+  // The clock as a loop reads it.
+  io::TimePoint now_in_turn();
   // Whether the operation can make progress, and the progress: a result when it is done.
   bool can_progress(const InFlight& item);
   std::optional<int32_t> progress(InFlight& item);
@@ -138,6 +141,9 @@ class World {
   static constexpr io::TimePoint kBootTime{std::chrono::hours(1)};
 
   Random chance_;
+  Random pace_;  // of the turns: of its own, so that without it the rest is the same
+  const bool turns_take_time_;
+  io::TimePoint turn_limit_{};  // how far the clock may go within the turn that is being taken, if one is
   SimDisk& disk_;
   io::Log log_{io::Log::Level::off};
   io::EpochMs boot_ms_;

@@ -153,6 +153,43 @@ TEST_CASE("time jumps: an hour's deadline passes as fast as a millisecond's") {
   CHECK(sim.world().epoch_ms() - epoch_before >= 3'600'000);
 }
 
+TEST_CASE("with an even seed time passes within a turn, which then leaves some of many ready ones to the next") {
+  constexpr std::size_t kMany = 200;
+  const auto count = [](io::EventLoop& loop, std::size_t& counted) -> Task<> {
+    co_await loop.next_turn();
+    ++counted;
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    SimUnderTest sim(seed);
+    const io::TimePoint before = sim.world().now();
+    std::size_t counted = 0;
+    io::TaskScope scope(sim.loop());
+    for (std::size_t i = 0; i < kMany; ++i) scope.spawn(count(sim.loop(), counted));
+    REQUIRE(sim.world().step());
+    CHECK(counted > 0);
+    CHECK((counted < kMany) == (seed % 2 == 0));
+    CHECK((sim.world().now() > before) == (seed % 2 == 0));
+    CHECK(sim.world().run_until([&] { return scope.size() == 0; }));
+    CHECK(counted == kMany);
+  }
+}
+
+TEST_CASE("a world runs for exactly the time that it is told to, whatever its turns take") {
+  const auto chatter = [](io::EventLoop& loop, const bool& end) -> Task<> {
+    while (!end) co_await loop.next_turn();
+  };
+  SimUnderTest sim(2);
+  bool end = false;
+  io::TaskScope scope(sim.loop());
+  for (int i = 0; i < 3; ++i) scope.spawn(chatter(sim.loop(), end));
+  const io::TimePoint before = sim.world().now();
+  sim.world().run_for(io::Milliseconds(3));
+  CHECK(sim.world().now() == before + io::Milliseconds(3));
+  end = true;
+  CHECK(sim.world().run_until([&] { return scope.size() == 0; }));
+}
+
 TEST_CASE("a world in which all wait for ever says so") {
   const auto wait = [](io::WaitList& list) -> Task<> { static_cast<void>(co_await list.wait()); };
   SimUnderTest sim(1);
