@@ -17,7 +17,7 @@ void Inbound::consume(std::size_t bytes) {
   unused_ = unused_.subspan(bytes);
   if (!unused_.empty()) return;
   buffer_.reset();
-  aside_ = {};
+  if (!aside_.empty()) std::vector<std::byte>().swap(aside_);  // clear() would keep its memory
 }
 
 io::Task<io::Result<>> Inbound::wait(io::TimePoint deadline, const std::stop_token& stop) {
