@@ -2,8 +2,11 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "io/pending.h"
+#include "io/uring_setup.h"
 
 namespace ringdrop::io {
 namespace {
@@ -44,7 +47,7 @@ BufferPool::~BufferPool() {
 }
 
 uint64_t BufferPool::registrable_bytes(uint64_t budget_bytes) {
-  return slabs_before_reserve(budget_bytes / kSlabBytes) * kSlabBytes;
+  return std::min<uint64_t>(slabs_before_reserve(budget_bytes / kSlabBytes), kFixedBufferSlots) * kSlabBytes;
 }
 
 Task<Result<Buffer>> BufferPool::small(Use use, TimePoint deadline, std::stop_token stop) {

@@ -89,7 +89,7 @@ class BufferPool {
   // Suspends until no slab is being made ready. Nobody takes a buffer from now on.
   Task<> close() { return preparing_.join(); }
 
-  // How much of such a budget is ever registered with the ring: all but the reserve.
+  // How much of such a budget is ever registered with the ring: all but the reserve, as far as there are slots.
   static uint64_t registrable_bytes(uint64_t budget_bytes);
   uint64_t budget_bytes() const { return slabs_.size() * kSlabBytes; }
   uint64_t lent_bytes() const { return lent_bytes_; }

@@ -8,7 +8,8 @@ struct io_uring;
 
 namespace ringdrop::io {
 
-// Slots for registered slabs: bounds the budget that one loop can have registered (256 slabs of 4 MiB).
+// Slots for registered slabs, a slab's number being its slot: 256 of 4 MiB. A loop's budget may have more: those are
+// used unregistered.
 inline constexpr unsigned kFixedBufferSlots = 256;
 
 // 0, or a negative errno. The ring belongs to the calling thread.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/uring_setup.h"
 #include "tests/io/buffer_pool_fixture.h"
 #include "tests/io/random_seed.h"
 
@@ -119,6 +120,13 @@ TEST_CASE("what can be registered is whole slabs of the first three quarters") {
   CHECK(BufferPool::registrable_bytes(kBudget) == kBudget / 4 * 3);
   CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes - 1) == kBudget / 4 * 3);
   CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes) == kBudget / 4 * 3 + kSlabBytes);
+}
+
+TEST_CASE("no more can be registered than the ring has slots for, however large the budget") {
+  constexpr uint64_t kAllSlots = io::kFixedBufferSlots * kSlabBytes;
+  CHECK(BufferPool::registrable_bytes(kAllSlots) == kAllSlots / 4 * 3);
+  CHECK(BufferPool::registrable_bytes(2 * kAllSlots) == kAllSlots);
+  CHECK(BufferPool::registrable_bytes(1'000 * kAllSlots) == kAllSlots);
 }
 
 TEST_CASE("at most half of the budget is lent as large buffers") {
