@@ -13,8 +13,10 @@ namespace {
 
 constexpr std::size_t kHugePageBytes = 2 * kMiB;  // x86-64, and arm64 with small pages of 4 KiB
 
+// The reserve is a quarter, rounded up: no less is promised to those that do not upload, and no more than the other
+// three may be registered. What is before it is enough for the half that may be large.
 constexpr std::size_t slabs_before_reserve(std::size_t slabs) {
-  return slabs - slabs / 4;
+  return slabs - (slabs + 3) / 4;
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 // buffers. Before a slab is divided into large ones for the first time a worker makes it resident, in huge pages, which
 // takes milliseconds, and it is registered with the ring where that is possible; meanwhile there are only the others.
 // Small ones need none of that: their pages come one by one, and they keep to other slabs while they can. At most half
-// of the slabs are lent as large buffers. The last quarter of the slabs is a reserve: never divided into large buffers,
-// closed to uploads and taken from last, so that a download (and a request's head) always finds a small one however
-// many uploads there are.
+// of the slabs are lent as large buffers. The last quarter of the slabs (rounded up) is a reserve: never divided into
+// large buffers, closed to uploads and taken from last, so that a download (and a request's head) always finds a small
+// one however many uploads there are.
 #pragma once
 
 #include <cstddef>

@@ -116,10 +116,13 @@ TEST_CASE("the budget is rounded down to slabs, and small buffers can use all of
   CHECK_FALSE(pool.try_large(Use::other).has_value());
 }
 
-TEST_CASE("what can be registered is whole slabs of the first three quarters") {
-  CHECK(BufferPool::registrable_bytes(kBudget) == kBudget / 4 * 3);
-  CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes - 1) == kBudget / 4 * 3);
-  CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes) == kBudget / 4 * 3 + kSlabBytes);
+TEST_CASE("what can be registered is whole slabs of the first three quarters, and never more") {
+  CHECK(BufferPool::registrable_bytes(kBudget) == 3 * kSlabBytes);
+  CHECK(BufferPool::registrable_bytes(kBudget + kSlabBytes - 1) == 3 * kSlabBytes);
+  CHECK(BufferPool::registrable_bytes(5 * kSlabBytes) == 3 * kSlabBytes);
+  CHECK(BufferPool::registrable_bytes(6 * kSlabBytes) == 4 * kSlabBytes);
+  CHECK(BufferPool::registrable_bytes(7 * kSlabBytes) == 5 * kSlabBytes);
+  CHECK(BufferPool::registrable_bytes(8 * kSlabBytes) == 6 * kSlabBytes);
 }
 
 TEST_CASE("no more can be registered than the ring has slots for, however large the budget") {
@@ -146,6 +149,23 @@ TEST_CASE("uploads hold at most three quarters, the rest is for everybody else")
   CHECK_FALSE(p.pool.try_large(Use::upload).has_value());
   const std::vector<Buffer> others = take_all_small(p.pool, Use::other);
   CHECK(others.size() == kBudget / 4 / kSmallBufferBytes);
+}
+
+TEST_CASE("uploads leave a quarter, and can have half as large buffers, of every number of slabs") {
+  for (std::size_t slabs = 4; slabs <= 9; ++slabs) {
+    CAPTURE(slabs);
+    TestLoop fixture;
+    BufferPool pool(fixture.loop(), slabs * kSlabBytes);
+    std::vector<Buffer> uploads;
+    do {
+      fixture.run(pool.close());
+      while (std::optional<Buffer> buffer = pool.try_large(Use::upload)) uploads.push_back(std::move(*buffer));
+    } while (pool.is_preparing());
+    CHECK(uploads.size() == slabs / 2 * (kSlabBytes / kLargeBufferBytes));
+    for (Buffer& small : take_all_small(pool, Use::upload)) uploads.push_back(std::move(small));
+    CHECK(pool.lent_bytes() * 4 <= pool.budget_bytes() * 3);
+    CHECK(pool.lent_bytes() * 4 + 4 * kSlabBytes > pool.budget_bytes() * 3);
+  }
 }
 
 TEST_CASE("uploads whose large buffers lie in half-empty slabs leave a small one for everybody else") {
