@@ -12,13 +12,10 @@ namespace ringdrop::db {
 namespace {
 
 // How far over its bound the log may be before the writer stops to make it start again.
-constexpr uint64_t kUrgentFactor = 4;
+constexpr uint64_t kUrgentFactor = 2;
 
-// How far over its bound the log may be before it is made to start again. Not at each checkpoint: pages that are
-// written again soon, as those of a large index, are synced once. The checkpoint lane then copies what was committed
-// while it copied, and so on, each time less, but not for ever; what is left then the writer copies and syncs, if it is
-// no more than this, while commits wait.
-constexpr uint64_t kFinishFactor = 3;
+// The checkpoint lane copies what was committed while it copied, and so on, each time less, but not for ever; what is
+// left then the writer copies and syncs, if it is no more than this, while commits wait.
 constexpr int kMostSteps = 5;
 constexpr uint64_t kLittleBytes = 512 * kKiB;
 
@@ -72,7 +69,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   how.durability = options.durability;
   how.vfs = options.vfs;
   // What the log regularly grows to stays its file's: to write over blocks costs less than to take new ones.
-  how.wal_limit_bytes = kFinishFactor * options.checkpoint_bytes;
+  how.wal_limit_bytes = kUrgentFactor * options.checkpoint_bytes;
   how.busy_timeout_ms = options.busy_timeout_ms;
   auto writer = Database::open(how);
   if (!writer) return std::unexpected(writer.error());
@@ -251,7 +248,6 @@ io::Result<bool> CatalogueFile::checkpoint() {
     if (!copied) return std::unexpected(copied.error());
     if (*copied == Copied::nothing && step == 0) return false;
     if (*copied != Copied::part) return true;
-    if (wal_bytes() < kFinishFactor * checkpoint_bytes_) return true;
     const io::Result<> synced = checkpointer_.sync_main_file();
     if (!synced) {
       note_unsafe(checkpointer_, synced.error());

@@ -25,10 +25,10 @@ struct CatalogueOptions {
   std::string path;  // the directory exists and nobody else writes the file
   Durability durability = Durability::full;
   std::string vfs;  // a registered sqlite3_vfs; empty: the default one
-  // A checkpoint is due when the write-ahead log holds more. While commits follow each other without a pause the log
-  // starts again at three times as much, and at four times as much commits wait for that. Bounds its size on disk, and
-  // how long a start after a crash takes.
-  uint64_t checkpoint_bytes = 8 * kMiB;
+  // A checkpoint is due when the write-ahead log holds more, and urgent at twice as much: commits wait for it then.
+  // Bounds its size on disk, and how long a start after a crash takes. Less is more work: a page that is written again
+  // and again is copied once a checkpoint.
+  uint64_t checkpoint_bytes = 16 * kMiB;
   int busy_timeout_ms = kBusyTimeoutMs;  // for the lock of another process
 };
 
@@ -103,9 +103,9 @@ class CatalogueFile final : public io::Batch {
   // made before this was possible keeps them, for what comes next.
   io::Result<bool> give_back_pages();
 
-  // The checkpoint lane's, with a claim: copies committed pages into the main file while others go on. Of a log that is
-  // long it syncs them too, and copies what is committed meanwhile, until little is left, which the writer copies.
-  // false: it cannot be done at this moment. system, corrupt: failed() from now on. no_space.
+  // The checkpoint lane's, with a claim: copies committed pages into the main file and syncs it while others go on,
+  // also what is committed meanwhile, until little is left, which the writer copies. false: it cannot be done at this
+  // moment. system, corrupt: failed() from now on. no_space.
   io::Result<bool> checkpoint();
 
   // A write job's: whatever it takes to learn that the file is not locked or full any more. A transaction alone says
@@ -135,7 +135,7 @@ class CatalogueFile final : public io::Batch {
   friend class WriteJob;
   struct Connections;
   // How far over its bound the log may be for the bytes of files to be added to it.
-  static constexpr uint64_t kContentFactor = 8;
+  static constexpr uint64_t kContentFactor = 4;
   CatalogueFile(Connections connections, uint64_t checkpoint_bytes, io::Log& log);
 
   io::Result<> write_all(std::span<io::Job* const> jobs);

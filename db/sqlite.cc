@@ -121,13 +121,16 @@ io::Result<Database> Database::open(const OpenOptions& options) {
   }
   // Debian's SQLite takes a name that begins with "file:" for a URI.
   const std::string path = options.path.starts_with("file:") ? "./" + options.path : options.path;
-  std::unique_ptr<LogVfs> log_vfs;
-  if (options.role == Role::writer && options.durability == Durability::full) log_vfs = LogVfs::over(options.vfs);
-  const std::string vfs = log_vfs ? log_vfs->name() : options.vfs;
+  std::unique_ptr<VfsLayer> layer;
+  if (options.durability == Durability::full) {
+    if (options.role == Role::writer) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::log_writes);
+    if (options.role == Role::checkpointer) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::main_file_syncs);
+  }
+  const std::string vfs = layer ? layer->name() : options.vfs;
   sqlite3* connection = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &connection, flags, vfs.empty() ? nullptr : vfs.c_str());
   if (connection == nullptr) return io::fail(io::Errc::exhausted, "open the catalogue");
-  Database database(connection, std::move(log_vfs));  // a failed open leaves a connection to close, too
+  Database database(connection, std::move(layer));  // a failed open leaves a connection to close, too
   if (code != SQLITE_OK) {
     return std::unexpected(last_failure(connection, "open the catalogue"));
   }

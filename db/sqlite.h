@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "db/log_vfs.h"
+#include "db/vfs_layer.h"
 #include "io/error.h"
 
 struct sqlite3;
@@ -94,9 +94,9 @@ class Database {
   friend class Statement;
   struct Close {
     void operator()(sqlite3* connection) const;
-    std::unique_ptr<LogVfs> log_vfs;  // the writer's; goes after the connection
+    std::unique_ptr<VfsLayer> layer;  // the writer's and the checkpointer's; goes after the connection
   };
-  Database(sqlite3* connection, std::unique_ptr<LogVfs> log_vfs) : connection_(connection, {std::move(log_vfs)}) {}
+  Database(sqlite3* connection, std::unique_ptr<VfsLayer> layer) : connection_(connection, {std::move(layer)}) {}
 
   io::Result<> configure(const OpenOptions& options);
   io::Result<> use_wal();

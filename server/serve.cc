@@ -111,13 +111,13 @@ struct OpenCatalogue {
   db::Catalogue catalogue;
 };
 
-constexpr uint64_t kLeastCheckpointBytes = 512 * kKiB;
+constexpr uint64_t kLeastCheckpointBytes = 1 * kMiB;
 
 db::CatalogueOptions catalogue_options(const Config& config) {
   db::CatalogueOptions options;
-  // The log, which may be four times as large under load, is to fit into what uploads leave free.
+  // The log, which may be twice as large under load, is to fit into what uploads leave free.
   options.checkpoint_bytes =
-      std::clamp<uint64_t>(config.min_free_bytes / 16, kLeastCheckpointBytes, options.checkpoint_bytes);
+      std::clamp<uint64_t>(config.min_free_bytes / 8, kLeastCheckpointBytes, options.checkpoint_bytes);
   options.path = (config.data_dir / "catalogue.sqlite3").string();
   options.durability = config.durability == Durability::full ? db::Durability::full : db::Durability::process;
   return options;

@@ -29,7 +29,7 @@ MAIN = "server/main.cc"  # alone includes server and client
 THIRD_PARTIES = {
     "liburing": {"io/uring_ring.cc", "io/uring_probe.cc"},
     "llhttp": {"proto/http_parser.cc"},
-    "sqlite3": {"db/sqlite.cc", "db/log_vfs.cc", "tests/"},
+    "sqlite3": {"db/sqlite.cc", "db/vfs_layer.cc", "tests/"},
     "nlohmann/": {"proto/api_json.cc"},
     "toml++/": {"server/config.cc"},
     "CLI/": {"server/cli.cc", "tests/bench/load/main.cc"},

@@ -240,7 +240,7 @@ TEST_CASE_FIXTURE(Fixture, "content has no room while somebody reads for long, r
     REQUIRE(insert(test::make_small_link(++number, std::string(8'000, 'x'))));
     REQUIRE(number < 1'000);
   }
-  CHECK(catalogue.wal_bytes() >= 8 * options().checkpoint_bytes);
+  CHECK(catalogue.wal_bytes() >= 4 * options().checkpoint_bytes);
   REQUIRE(insert(test::make_link(++number)));
   reader.reset();
   CHECK(loop.run(catalogue.checkpoint_if_due(loop.loop())).value());
@@ -299,7 +299,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint makes the log start again, while somebo
   CHECK(checkpoint());
   REQUIRE(insert(test::make_link(++number)));
   CHECK(catalogue.wal_bytes() < options().checkpoint_bytes);
-  CHECK(wal_file_bytes() <= 3 * options().checkpoint_bytes);
+  CHECK(wal_file_bytes() <= 2 * options().checkpoint_bytes);
   for (uint64_t i = 1; i <= number; ++i) CHECK(find(test::make_link(i).token).has_value());
 }
 
@@ -327,7 +327,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint presses again when the log has grown by
 }
 
 TEST_CASE_FIXTURE(Fixture, "the log is bounded, even when no checkpoint is ever asked for") {
-  const uint64_t bound = 4 * options().checkpoint_bytes;
+  const uint64_t bound = 2 * options().checkpoint_bytes;
   const uint64_t one_insert = 64 * kKiB;
   uint64_t most = 0;
   uint64_t number = 0;

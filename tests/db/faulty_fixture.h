@@ -54,9 +54,9 @@ struct FaultyFixture {
     drain(loop.loop(), scope);
     return outcome;
   }
-  // Links from `first` on, until the log is so long that it is made to start again. The next number.
+  // Links from `first` on, until a checkpoint is due. The next number.
   uint64_t outgrow(SteppedCatalogue& parts, uint64_t checkpoint_bytes, uint64_t first) {
-    while (parts.catalogue.wal_bytes() <= 3 * checkpoint_bytes) {
+    while (parts.catalogue.wal_bytes() <= checkpoint_bytes) {
       for (const auto& outcome : insert_three(parts, first)) REQUIRE(outcome->has_value());
       first += 3;
     }

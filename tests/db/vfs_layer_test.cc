@@ -1,4 +1,4 @@
-#include "db/log_vfs.h"
+#include "db/vfs_layer.h"
 
 #include <doctest/doctest.h>
 
@@ -80,7 +80,7 @@ TEST_CASE_FIXTURE(Fixture, "the frames of a commit are written together, and are
     const uint64_t syncs = vfs.count(kLogSync);
     REQUIRE(insert(database, rows));
     // A row of 4,200 bytes has two pages at most, and a log of 4 KiB pages a frame header for each.
-    CHECK(vfs.count(kLogWrite) - writes <= 2 + 2 * rows * (4 * kKiB + 24) / LogVfs::kHeldBytes);
+    CHECK(vfs.count(kLogWrite) - writes <= 2 + 2 * rows * (4 * kKiB + 24) / VfsLayer::kHeldBytes);
     CHECK(vfs.count(kLogSync) == syncs + 1);
     Database copy = copy_of_files();
     CHECK(count(copy) == before + static_cast<int64_t>(rows));
@@ -156,9 +156,40 @@ TEST_CASE_FIXTURE(Fixture, "where commits are not synced nothing is held: others
   CHECK(vfs.count(kLogSync) == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a checkpoint of much syncs the main file again and again, and ends when that fails") {
+  Database database = writer();
+  REQUIRE(insert(database, 1000));  // of 4,200 bytes: more than 4 MiB
+  Database checkpointer = open(Role::checkpointer);
+  constexpr unsigned kMainSync = FaultyVfs::sync | FaultyVfs::main_only;
+  uint64_t syncs = vfs.count(kMainSync);
+  vfs.fail(kMainSync, 2, EIO);
+  const io::Result<WalFrames> failed = checkpointer.checkpoint(CheckpointMode::passive);
+  REQUIRE(vfs.has_failed());
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().code == io::Errc::system);
+  CHECK(failed.error().sys_errno == EIO);
+  CHECK(vfs.count(kMainSync) == syncs + 3);
+
+  syncs = vfs.count(kMainSync);
+  const io::Result<WalFrames> made = checkpointer.checkpoint(CheckpointMode::passive);
+  REQUIRE(made.has_value());
+  CHECK(made->checkpointed == made->in_log);
+  CHECK(vfs.count(kMainSync) >= syncs + 4);
+  CHECK(is_sound(checkpointer));
+  CHECK(count(checkpointer) == 1000);
+}
+
+TEST_CASE_FIXTURE(Fixture, "where commits are not synced no checkpoint is") {
+  Database database = writer(Durability::process);
+  REQUIRE(insert(database, 1000));
+  Database checkpointer = open(Role::checkpointer, Durability::process);
+  CHECK(checkpointer.checkpoint(CheckpointMode::passive).has_value());
+  CHECK(vfs.syncs() == 0);
+}
+
 TEST_CASE("there is no layer over a VFS that is not there") {
-  CHECK(LogVfs::over("no such vfs") == nullptr);
-  CHECK(LogVfs::over("") != nullptr);
+  CHECK(VfsLayer::over("no such vfs", VfsLayer::Kind::log_writes) == nullptr);
+  CHECK(VfsLayer::over("", VfsLayer::Kind::main_file_syncs) != nullptr);
 }
 
 }  // namespace
