@@ -67,7 +67,14 @@ int close_log(sqlite3_file* file) {
   return forward<&Methods::xClose>(file);
 }
 
+// Where a write may harm its neighbours in a sector SQLite fills the last one with more frames behind the sync, which
+// are read without another one.
+bool may_hold(sqlite3_file* file) {
+  return (forward<&Methods::xDeviceCharacteristics>(file) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
+}
+
 int write_log(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
+  if (!may_hold(file)) return forward<&Methods::xWrite>(file, from, bytes, offset);
   LayeredFile& log = of(file);
   const auto length = static_cast<uint64_t>(bytes);
   const bool follows = offset == log.offset + static_cast<int64_t>(log.length);

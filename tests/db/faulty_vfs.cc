@@ -26,6 +26,11 @@ struct FaultyVfs::File {
     const int code = of(file).owner->before(kind, of(file).wal);
     return code == SQLITE_OK ? forward<Method>(file, arguments...) : code;
   }
+  static int characteristics(sqlite3_file* file) {
+    const int real_ones =
+        forward<&sqlite3_io_methods::xDeviceCharacteristics>(file) & ~SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+    return real_ones | (of(file).owner->powersafe_overwrite ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0);
+  }
   // Tells the errno of its fault, as the real VFS tells its own.
   static int control(sqlite3_file* file, int what, void* value) {
     const int code = forward<&sqlite3_io_methods::xFileControl>(file, what, value);
@@ -52,7 +57,7 @@ const sqlite3_io_methods FaultyVfs::kMethods = {
     .xCheckReservedLock = File::forward<&Methods::xCheckReservedLock>,
     .xFileControl = File::control,
     .xSectorSize = File::forward<&Methods::xSectorSize>,
-    .xDeviceCharacteristics = File::forward<&Methods::xDeviceCharacteristics>,
+    .xDeviceCharacteristics = File::characteristics,
     .xShmMap = File::forward<&Methods::xShmMap>,
     .xShmLock = File::forward<&Methods::xShmLock>,
     .xShmBarrier = File::forward<&Methods::xShmBarrier>,

@@ -32,6 +32,9 @@ class FaultyVfs {
   uint64_t count(unsigned kind) const;
   uint64_t syncs() const { return count(sync); }
 
+  // What it says of itself; as the real one, unless changed before a file is opened.
+  bool powersafe_overwrite = true;
+
   // Operations of these kinds wait until release().
   void hold(unsigned kinds);
   void wait_until_held();

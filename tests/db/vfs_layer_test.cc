@@ -156,6 +156,17 @@ TEST_CASE_FIXTURE(Fixture, "where commits are not synced nothing is held: others
   CHECK(vfs.count(kLogSync) == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "where a write may harm the rest of its sector nothing is held: frames follow the sync") {
+  vfs.powersafe_overwrite = false;
+  Database database = writer();
+  Database reader = open(Role::reader);
+  for (int round = 1; round <= 20; ++round) {
+    REQUIRE(insert(database, 1));
+    CHECK(count(reader) == round);
+    CHECK(is_sound(reader));
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a checkpoint of much syncs the main file again and again, and ends when that fails") {
   Database database = writer();
   REQUIRE(insert(database, 1000));  // of 4,200 bytes: more than 4 MiB

@@ -238,7 +238,7 @@ TEST_CASE("a disk that small files have filled takes files again when they have 
   }
   CHECK(taken > 500);
   world.run_for(io::Milliseconds(90'000));
-  CHECK(disk.status().free_bytes > 40 * kMiB);
+  CHECK(disk.status().free_bytes > 32 * kMiB);
   const auto large = run_task(world, loop, put(world, loop, server.address(), "x", content_of(2, 20'000'000)));
   REQUIRE(large);
   CHECK(large->status == 201);

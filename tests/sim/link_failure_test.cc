@@ -83,7 +83,7 @@ TEST_CASE("whichever disk operation fails under downloads, changes and concatena
 }
 
 TEST_CASE("whichever write of the catalogue fails under them, nothing is lost that was told") {
-  for (const Scenario scenario : kScenarios) fail_each_catalogue_write(scenario, 4);
+  for (const Scenario scenario : kScenarios) fail_each_catalogue_write(scenario, 2);
 }
 
 }  // namespace
