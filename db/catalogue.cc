@@ -106,7 +106,7 @@ io::Task<io::Result<>> Catalogue::settle_download(io::EventLoop& loop, std::stri
   co_return settled;
 }
 
-io::Task<io::Result<>> Catalogue::count_downloads(io::EventLoop& loop, const std::vector<DownloadCount>& counts) {
+io::Task<io::Result<>> Catalogue::count_downloads(io::EventLoop& loop, std::span<const DownloadCount> counts) {
   const io::Result<> counted = co_await on_writer(loop, writer_lane_, file_,
                                                   [&](Tables& tables) { return tables.links.count_downloads(counts); });
   co_return counted;

@@ -76,7 +76,7 @@ class Catalogue {
   io::Task<io::Result<bool>> take_download(io::EventLoop& loop, std::string_view token);
   io::Task<io::Result<>> settle_download(io::EventLoop& loop, std::string_view token, bool completed);
   // Adds to the counts of unlimited links. no_space.
-  io::Task<io::Result<>> count_downloads(io::EventLoop& loop, const std::vector<DownloadCount>& counts);
+  io::Task<io::Result<>> count_downloads(io::EventLoop& loop, std::span<const DownloadCount> counts);
 
   // For the sweeper. Links that have ended by `now_ms`, and files that no link names any more: at
   // most `most` of them. A file is forgotten when it is durably gone. no_space.

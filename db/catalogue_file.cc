@@ -14,6 +14,9 @@ namespace {
 // How far over its bound the log may be before the writer stops to make it start again.
 constexpr uint64_t kUrgentFactor = 2;
 
+// The next checkpoint presses when this part of the bound has been committed since the last one.
+constexpr uint64_t kPressingPart = 4;
+
 // The checkpoint lane copies what was committed while it copied, and so on, each time less, but not for ever; what is
 // left then the writer copies and syncs, if it is no more than this, while commits wait.
 constexpr int kMostSteps = 5;
@@ -103,6 +106,10 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   writer->reserve_log(std::min(kReservedLogBytes, options.checkpoint_bytes));
   const io::Result<> settled = writer_tables->links.settle_all_downloads();
   if (!settled) return std::unexpected(settled.error());
+  // From here on a page that was changed stays in memory until its commit: what a transaction has written before that
+  // is held by VfsLayer, which does not learn of a rollback. Batches are small enough for it.
+  const io::Result<> kept = writer->execute("PRAGMA cache_spill=OFF", "set up the catalogue's connection");
+  if (!kept) return std::unexpected(kept.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
   if (!page_bytes) return std::unexpected(page_bytes.error());
 
@@ -244,6 +251,8 @@ io::Result<bool> CatalogueFile::checkpoint() {
   for (int step = 0; step < kMostSteps; ++step) {
     // Between two steps the writer may have lost something, or a reader met a damaged page.
     if (state() >= CatalogueState::damaged) return false;
+    // Nor is the writer kept from what is urgent.
+    if (step > 0 && wal_bytes() > kUrgentFactor * checkpoint_bytes_) return true;
     const io::Result<Copied> copied = checkpoint_by(checkpointer_);
     if (!copied) return std::unexpected(copied.error());
     if (*copied == Copied::nothing && step == 0) return false;
@@ -277,6 +286,7 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
   copied_frames_.store(starts_again ? 0 : frames->checkpointed);
+  tried_frames_.store(wal_frames_.load());
   return starts_again ? Copied::all : Copied::part;
 }
 
@@ -295,9 +305,9 @@ CheckpointClaim CatalogueFile::claim_checkpoint() {
 bool CatalogueFile::is_checkpoint_pressing() const {
   if (!is_checkpoint_due() || checkpointing_.load()) return false;
   const uint64_t bytes = wal_bytes();
-  const uint64_t copied = wal_bytes_of(copied_frames_.load(), page_bytes_);
-  // A log that is shorter than what was copied of it has started again.
-  return bytes > checkpoint_bytes_ + (copied < bytes ? copied : 0);
+  const uint64_t tried = wal_bytes_of(tried_frames_.load(), page_bytes_);
+  // A log that is shorter than it was then has started again.
+  return tried > bytes || bytes - tried > checkpoint_bytes_ / kPressingPart;
 }
 
 // The log starts again only after a checkpoint without a commit in between. While commits follow each
@@ -306,7 +316,8 @@ bool CatalogueFile::is_checkpoint_pressing() const {
 void CatalogueFile::finish_checkpoint() {
   if (!little_is_left_.load() && wal_bytes() <= urgent_bytes_) return;
   const CheckpointClaim claimed = claim();
-  if (!claimed) return;
+  // The lane may have failed just before it let go.
+  if (!claimed || state() >= CatalogueState::damaged) return;
   little_is_left_.store(false);
   // Its failure makes failed() true, or the log goes on growing: the batch needs no other answer.
   static_cast<void>(checkpoint_by(writer_));

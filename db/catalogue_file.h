@@ -25,9 +25,10 @@ struct CatalogueOptions {
   std::string path;  // the directory exists and nobody else writes the file
   Durability durability = Durability::full;
   std::string vfs;  // a registered sqlite3_vfs; empty: the default one
-  // A checkpoint is due when the write-ahead log holds more, and urgent at twice as much: commits wait for it then.
-  // Bounds its size on disk, and how long a start after a crash takes. Less is more work: a page that is written again
-  // and again is copied once a checkpoint.
+  // A checkpoint is due when the write-ahead log holds more, and urgent at twice as much: the writer makes it then,
+  // while commits wait, as soon as the lane is not at it. Bounds its size on disk, but for who reads for long, and how
+  // long a start after a crash takes. Less is more work: a page that is written again and again is copied once a
+  // checkpoint.
   uint64_t checkpoint_bytes = 16 * kMiB;
   int busy_timeout_ms = kBusyTimeoutMs;  // for the lock of another process
 };
@@ -155,8 +156,9 @@ class CatalogueFile final : public io::Batch {
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
-  // Of the log, what the last checkpoint has copied without making the log start again.
+  // Of the log, what the last checkpoint has copied without making the log start again, and how long the log was then.
   std::atomic<uint64_t> copied_frames_{0};
+  std::atomic<uint64_t> tried_frames_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
   std::atomic<bool> checkpointing_{false};

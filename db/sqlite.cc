@@ -101,7 +101,8 @@ uint64_t wal_bytes_of(uint64_t frames, uint64_t page_bytes) {
 }
 
 void Database::Close::operator()(sqlite3* connection) const {
-  sqlite3_close_v2(connection);
+  // With a statement left SQLite would keep the connection, and the layer goes now.
+  CHECK_THAT(sqlite3_close(connection) == SQLITE_OK);
 }
 
 io::Result<Database> Database::open(const OpenOptions& options) {

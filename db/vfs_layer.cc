@@ -68,7 +68,7 @@ int close_log(sqlite3_file* file) {
 }
 
 // Where a write may harm its neighbours in a sector SQLite fills the last one with more frames behind the sync, which
-// are read without another one.
+// are read without another one. (It asks the main file of the two, which lies on the same disk.)
 bool may_hold(sqlite3_file* file) {
   return (forward<&Methods::xDeviceCharacteristics>(file) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
 }
@@ -105,7 +105,7 @@ int write_main_file(sqlite3_file* file, const void* from, int bytes, sqlite3_int
 }
 
 // A page that did not fit into the cache was written in the middle of its transaction, and is read again: so a read is
-// behind what is held, too. Shared memory is for the main file alone, and of a layered one it is never mapped.
+// behind what is held, too. A file that is mapped would be read past the layer: xFetch is nobody's.
 const sqlite3_io_methods kLogMethods = {
     .iVersion = 1,
     .xClose = close_log,

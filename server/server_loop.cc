@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 namespace ringdrop::server {
 namespace {
 
 constexpr io::Milliseconds kUpkeepPause{1'000};
+// Of links, their downloads.
+constexpr std::size_t kMostCountedAtATime = 500;
 // How much of what the buffers may take small files may hold beside them.
 constexpr uint64_t kPartForSmallContents = 8;
 
@@ -108,9 +112,13 @@ io::Task<> ServerLoop::write_download_counts() {
     if (!settled) download_counts_.add_unsettled(one.token, one.completed);
   }
   const std::vector<db::DownloadCount> counts = download_counts_.take();
-  if (counts.empty() || shared_.catalogue.failed()) co_return;
-  const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, counts);
-  if (!counted) loop_.log().warn(fmt::format("downloads are not counted: {}", io::describe(counted.error())));
+  // Not all in one transaction: uploads wait behind it, and each link's page stays in memory until it is committed.
+  for (std::span<const db::DownloadCount> left = counts; !left.empty() && !shared_.catalogue.failed();) {
+    const auto some = left.first(std::min(left.size(), kMostCountedAtATime));
+    left = left.subspan(some.size());
+    const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, some);
+    if (!counted) loop_.log().warn(fmt::format("downloads are not counted: {}", io::describe(counted.error())));
+  }
 }
 
 }  // namespace ringdrop::server

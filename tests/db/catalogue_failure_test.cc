@@ -166,17 +166,19 @@ TEST_CASE_FIXTURE(Fixture, "a file that may not grow is a full disk: a quota, RL
 }
 
 TEST_CASE_FIXTURE(Fixture, "a transaction that SQLite undoes in the middle fails for every job") {
-  // A link so large that its pages leave the cache before the commit: the write fails in the job.
+  // A link so large that its pages are not all in the cache: reading one fails in the job that removes it.
   test::SteppedCatalogue parts(faulty_options(), loop);
-  const Link before = test::make_link(1);
-  Link large = test::make_link(2);
+  Link large = test::make_link(10);
   large.extents[0].checksums.assign(32 * kMiB, 'x');
+  large.expires_at_ms = test::kLater;
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  const Link before = test::make_link(1);
   const Link after = test::make_link(3);
   Outcomes outcomes(3);
-  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 100, EIO);
+  vfs.fail(FaultyVfs::read | FaultyVfs::wal_only, 100, EIO);
   io::TaskScope scope(loop.loop());
   scope.spawn(test::insert_into(parts.catalogue, loop.loop(), before, outcomes[0]));
-  scope.spawn(test::insert_into(parts.catalogue, loop.loop(), large, outcomes[1]));
+  scope.spawn(test::remove_from(parts.catalogue, loop.loop(), large.token, outcomes[1]));
   scope.spawn(test::insert_into(parts.catalogue, loop.loop(), after, outcomes[2]));
   parts.writer.run_batch();
   test::drain(loop.loop(), scope);
@@ -184,9 +186,24 @@ TEST_CASE_FIXTURE(Fixture, "a transaction that SQLite undoes in the middle fails
   for (const auto& outcome : outcomes) {
     REQUIRE_FALSE(outcome->has_value());
     CHECK(outcome->error().code == io::Errc::system);
-    CHECK(std::string(outcome->error().op) == "insert an extent");
+    CHECK(std::string(outcome->error().op) == outcomes[1]->error().op);
   }
   CHECK(count_three(parts.catalogue, 1) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing of a transaction is written before its commit, however large it is") {
+  test::SteppedCatalogue parts(faulty_options(), loop);
+  Link large = test::make_link(10);
+  large.extents[0].checksums.assign(32 * kMiB, 'x');
+  const std::array<Link, 3> links = {test::make_link(1), large, test::make_link(3)};
+  vfs.fail(FaultyVfs::write | FaultyVfs::wal_only, 0, ENOSPC);
+  for (const auto& outcome : insert(parts, links)) {
+    REQUIRE_FALSE(outcome->has_value());
+    CHECK(outcome->error().code == io::Errc::no_space);
+    CHECK(std::string(outcome->error().op) == "commit");
+  }
+  for (const auto& outcome : insert(parts, links)) CHECK(outcome->has_value());
+  CHECK(count_three(parts.catalogue, 1) == 2);
 }
 
 TEST_CASE_FIXTURE(Fixture, "another process that writes for long makes a batch fail, not the file") {

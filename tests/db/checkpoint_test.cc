@@ -89,7 +89,7 @@ io::Task<> make_checkpoint(Catalogue& catalogue, io::EventLoop& loop, std::optio
 
 TEST_CASE_FIXTURE(Fixture, "what is committed while the log is copied is copied too") {
   CatalogueOptions how = faulty_options();
-  how.checkpoint_bytes = 32 * kKiB;
+  how.checkpoint_bytes = kMiB;
   test::SteppedCatalogue parts(how, loop);
   const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
   std::optional<io::Result<bool>> made;
@@ -99,9 +99,9 @@ TEST_CASE_FIXTURE(Fixture, "what is committed while the log is copied is copied 
   vfs.wait_until_held();
   // More than is left to the writer.
   Link large = test::make_link(next);
-  large.extents[0].checksums.assign(kMiB, 'x');
+  large.extents[0].checksums.assign(600 * kKiB, 'x');
   REQUIRE(insert(parts, {&large, 1})[0]->has_value());
-  CHECK(parts.catalogue.wal_bytes() > kMiB);
+  CHECK(parts.catalogue.wal_bytes() < 2 * how.checkpoint_bytes);
   vfs.release();
   test::drain(loop.loop(), scope);
   CHECK(made->value());
@@ -111,7 +111,7 @@ TEST_CASE_FIXTURE(Fixture, "what is committed while the log is copied is copied 
   CHECK(count_three(parts.catalogue, next) == 3);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a checkpoint takes no further step when the file has failed meanwhile") {
+TEST_CASE_FIXTURE(Fixture, "a log that has become urgent is left to the writer, who lets it start again") {
   CatalogueOptions how = faulty_options();
   how.checkpoint_bytes = 32 * kKiB;
   test::SteppedCatalogue parts(how, loop);
@@ -123,6 +123,27 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint takes no further step when the file has
   vfs.wait_until_held();
   Link large = test::make_link(next);
   large.extents[0].checksums.assign(kMiB, 'x');
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  vfs.release();
+  test::drain(loop.loop(), scope);
+  CHECK(made->value());
+  CHECK(parts.catalogue.wal_bytes() > kMiB);
+  for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < 2 * how.checkpoint_bytes);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint takes no further step when the file has failed meanwhile") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = kMiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  std::optional<io::Result<bool>> made;
+  io::TaskScope scope(loop.loop());
+  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
+  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
+  vfs.wait_until_held();
+  Link large = test::make_link(next);
+  large.extents[0].checksums.assign(600 * kKiB, 'x');
   REQUIRE(insert(parts, {&large, 1})[0]->has_value());
   vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, EIO);
   for (const auto& outcome : insert_three(parts, next + 3)) REQUIRE_FALSE(outcome->has_value());
