@@ -255,19 +255,18 @@ io::Result<bool> CatalogueFile::checkpoint() {
     if (step > 0 && wal_bytes() > kUrgentFactor * checkpoint_bytes_) return true;
     const io::Result<Copied> copied = checkpoint_by(checkpointer_);
     if (!copied) return std::unexpected(copied.error());
-    if (*copied == Copied::nothing && step == 0) return false;
-    if (*copied != Copied::part) return true;
+    if (copied->how_much == Copied::HowMuch::nothing && step == 0) return false;
+    if (copied->how_much != Copied::HowMuch::part) return true;
     const io::Result<> synced = checkpointer_.sync_main_file();
     if (!synced) {
       note_unsafe(checkpointer_, synced.error());
       return std::unexpected(synced.error());
     }
     const uint64_t all = wal_frames_.load();
-    const uint64_t in_main_file = copied_frames_.load();
-    little_is_left_.store(wal_bytes_of(all - std::min(all, in_main_file), page_bytes_) <= kLittleBytes);
+    little_is_left_.store(wal_bytes_of(all - std::min(all, copied->frames), page_bytes_) <= kLittleBytes);
     // Or somebody reads what is older than the rest.
-    if (little_is_left_.load() || in_main_file == copied_before) return true;
-    copied_before = in_main_file;
+    if (little_is_left_.load() || copied->frames == copied_before) return true;
+    copied_before = copied->frames;
   }
   return true;
 }
@@ -277,7 +276,7 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
   if (!frames) {
     // Busy: SQLite met the writer just as it changed the log's index.
-    if (frames.error().code == io::Errc::exhausted) return Copied::nothing;
+    if (frames.error().code == io::Errc::exhausted) return Copied{Copied::HowMuch::nothing};
     note_unsafe(database, frames.error());
     return std::unexpected(frames.error());
   }
@@ -285,9 +284,8 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   // reads from it; then its frames count again). A commit meanwhile has stored another number.
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
-  copied_frames_.store(starts_again ? 0 : frames->checkpointed);
   tried_frames_.store(wal_frames_.load());
-  return starts_again ? Copied::all : Copied::part;
+  return starts_again ? Copied{Copied::HowMuch::all} : Copied{Copied::HowMuch::part, frames->checkpointed};
 }
 
 bool CatalogueFile::is_checkpoint_due() const {

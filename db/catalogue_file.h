@@ -142,7 +142,10 @@ class CatalogueFile final : public io::Batch {
   io::Result<> write_all(std::span<io::Job* const> jobs);
   io::Result<Transaction> begin();
   io::Result<> write_one(WriteJob& job);
-  enum class Copied : uint8_t { nothing, part, all };  // of the log
+  struct Copied {
+    enum class HowMuch : uint8_t { nothing, part, all } how_much;  // of the log
+    uint64_t frames = 0;                                           // of a part: how many of its are in the main file
+  };
   io::Result<Copied> checkpoint_by(Database& database);
   CheckpointClaim claim();
   void finish_checkpoint();
@@ -156,8 +159,7 @@ class CatalogueFile final : public io::Batch {
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
-  // Of the log, what the last checkpoint has copied without making the log start again, and how long the log was then.
-  std::atomic<uint64_t> copied_frames_{0};
+  // How long the log was after the last checkpoint.
   std::atomic<uint64_t> tried_frames_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};

@@ -9,7 +9,6 @@
 #include <utility>
 
 namespace ringdrop::db {
-
 namespace {
 
 using Methods = sqlite3_io_methods;
@@ -104,51 +103,53 @@ int write_main_file(sqlite3_file* file, const void* from, int bytes, sqlite3_int
   return of(file).length < VfsLayer::kUnsyncedBytes ? SQLITE_OK : sync_main_file(file, SQLITE_SYNC_NORMAL);
 }
 
-// A page that did not fit into the cache was written in the middle of its transaction, and is read again: so a read is
-// behind what is held, too. A file that is mapped would be read past the layer: xFetch is nobody's.
-const sqlite3_io_methods kLogMethods = {
-    .iVersion = 1,
-    .xClose = close_log,
-    .xRead = forward_behind_held<&Methods::xRead>,
-    .xWrite = write_log,
-    .xTruncate = forward_behind_held<&Methods::xTruncate>,
-    .xSync = forward_behind_held<&Methods::xSync>,
-    .xFileSize = forward_behind_held<&Methods::xFileSize>,
-    .xLock = forward<&Methods::xLock>,
-    .xUnlock = forward<&Methods::xUnlock>,
-    .xCheckReservedLock = forward<&Methods::xCheckReservedLock>,
-    .xFileControl = forward<&Methods::xFileControl>,
-    .xSectorSize = forward<&Methods::xSectorSize>,
-    .xDeviceCharacteristics = forward<&Methods::xDeviceCharacteristics>,
-    .xShmMap = nullptr,
-    .xShmLock = nullptr,
-    .xShmBarrier = nullptr,
-    .xShmUnmap = nullptr,
-    .xFetch = nullptr,
-    .xUnfetch = nullptr,
-};
+// A file that is mapped would be read past the layer: xFetch is nobody's.
+constexpr Methods forward_all() {
+  return {
+      .iVersion = 2,
+      .xClose = forward<&Methods::xClose>,
+      .xRead = forward<&Methods::xRead>,
+      .xWrite = forward<&Methods::xWrite>,
+      .xTruncate = forward<&Methods::xTruncate>,
+      .xSync = forward<&Methods::xSync>,
+      .xFileSize = forward<&Methods::xFileSize>,
+      .xLock = forward<&Methods::xLock>,
+      .xUnlock = forward<&Methods::xUnlock>,
+      .xCheckReservedLock = forward<&Methods::xCheckReservedLock>,
+      .xFileControl = forward<&Methods::xFileControl>,
+      .xSectorSize = forward<&Methods::xSectorSize>,
+      .xDeviceCharacteristics = forward<&Methods::xDeviceCharacteristics>,
+      .xShmMap = forward<&Methods::xShmMap>,
+      .xShmLock = forward<&Methods::xShmLock>,
+      .xShmBarrier = forward<&Methods::xShmBarrier>,
+      .xShmUnmap = forward<&Methods::xShmUnmap>,
+      .xFetch = nullptr,
+      .xUnfetch = nullptr,
+  };
+}
 
-const sqlite3_io_methods kMainFileMethods = {
-    .iVersion = 2,
-    .xClose = forward<&Methods::xClose>,
-    .xRead = forward<&Methods::xRead>,
-    .xWrite = write_main_file,
-    .xTruncate = forward<&Methods::xTruncate>,
-    .xSync = sync_main_file,
-    .xFileSize = forward<&Methods::xFileSize>,
-    .xLock = forward<&Methods::xLock>,
-    .xUnlock = forward<&Methods::xUnlock>,
-    .xCheckReservedLock = forward<&Methods::xCheckReservedLock>,
-    .xFileControl = forward<&Methods::xFileControl>,
-    .xSectorSize = forward<&Methods::xSectorSize>,
-    .xDeviceCharacteristics = forward<&Methods::xDeviceCharacteristics>,
-    .xShmMap = forward<&Methods::xShmMap>,
-    .xShmLock = forward<&Methods::xShmLock>,
-    .xShmBarrier = forward<&Methods::xShmBarrier>,
-    .xShmUnmap = forward<&Methods::xShmUnmap>,
-    .xFetch = nullptr,
-    .xUnfetch = nullptr,
-};
+// A page that did not fit into the cache was written in the middle of its transaction, and is read again: so a read is
+// behind what is held, too.
+constexpr Methods log_methods() {
+  Methods methods = forward_all();
+  methods.xClose = close_log;
+  methods.xRead = forward_behind_held<&Methods::xRead>;
+  methods.xWrite = write_log;
+  methods.xTruncate = forward_behind_held<&Methods::xTruncate>;
+  methods.xSync = forward_behind_held<&Methods::xSync>;
+  methods.xFileSize = forward_behind_held<&Methods::xFileSize>;
+  return methods;
+}
+
+constexpr Methods main_file_methods() {
+  Methods methods = forward_all();
+  methods.xWrite = write_main_file;
+  methods.xSync = sync_main_file;
+  return methods;
+}
+
+constexpr Methods kLogMethods = log_methods();
+constexpr Methods kMainFileMethods = main_file_methods();
 
 const Layer& layer_of(sqlite3_vfs* vfs) {
   return *static_cast<const Layer*>(vfs->pAppData);

@@ -87,73 +87,72 @@ io::Task<> make_checkpoint(Catalogue& catalogue, io::EventLoop& loop, std::optio
   made = co_await catalogue.checkpoint_if_due(loop);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what is committed while the log is copied is copied too") {
-  CatalogueOptions how = faulty_options();
-  how.checkpoint_bytes = kMiB;
-  test::SteppedCatalogue parts(how, loop);
-  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+// One that is held as it begins to write, while a link of so many bytes is committed.
+struct HeldCheckpoint : Fixture {
+  explicit HeldCheckpoint(uint64_t bound) : bound_bytes(bound) {}
+
+  void begin(uint64_t link_bytes) {
+    vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
+    scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
+    vfs.wait_until_held();
+    Link large = test::make_link(next);
+    large.extents[0].checksums.assign(link_bytes, 'x');
+    REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  }
+  void end() {
+    vfs.release();
+    test::drain(loop.loop(), scope);
+  }
+  CatalogueOptions with_bound() const {
+    CatalogueOptions how = faulty_options();
+    how.checkpoint_bytes = bound_bytes;
+    return how;
+  }
+
+  const uint64_t bound_bytes;
+  test::SteppedCatalogue parts{with_bound(), loop};
+  const uint64_t next = outgrow(parts, bound_bytes, 10);
   std::optional<io::Result<bool>> made;
-  io::TaskScope scope(loop.loop());
-  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
-  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
-  vfs.wait_until_held();
-  // More than is left to the writer.
-  Link large = test::make_link(next);
-  large.extents[0].checksums.assign(600 * kKiB, 'x');
-  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
-  CHECK(parts.catalogue.wal_bytes() < 2 * how.checkpoint_bytes);
-  vfs.release();
-  test::drain(loop.loop(), scope);
-  CHECK(made->value());
-  CHECK(parts.catalogue.wal_bytes() == 0);
-  for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
-  CHECK(parts.catalogue.wal_bytes() < 2 * how.checkpoint_bytes);
-  CHECK(count_three(parts.catalogue, next) == 3);
+  io::TaskScope scope{loop.loop()};
+};
+
+// Of the log, more than is left to the writer.
+constexpr uint64_t kNotLittle = 600 * kKiB;
+
+TEST_CASE("what is committed while the log is copied is copied too") {
+  HeldCheckpoint held(kMiB);
+  held.begin(kNotLittle);
+  CHECK(held.parts.catalogue.wal_bytes() < 2 * held.bound_bytes);
+  held.end();
+  CHECK(held.made->value());
+  CHECK(held.parts.catalogue.wal_bytes() == 0);
+  for (const auto& outcome : held.insert_three(held.parts, held.next + 1)) REQUIRE(outcome->has_value());
+  CHECK(held.parts.catalogue.wal_bytes() < 2 * held.bound_bytes);
+  CHECK(held.count_three(held.parts.catalogue, held.next) == 3);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a log that has become urgent is left to the writer, who lets it start again") {
-  CatalogueOptions how = faulty_options();
-  how.checkpoint_bytes = 32 * kKiB;
-  test::SteppedCatalogue parts(how, loop);
-  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
-  std::optional<io::Result<bool>> made;
-  io::TaskScope scope(loop.loop());
-  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
-  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
-  vfs.wait_until_held();
-  Link large = test::make_link(next);
-  large.extents[0].checksums.assign(kMiB, 'x');
-  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
-  vfs.release();
-  test::drain(loop.loop(), scope);
-  CHECK(made->value());
-  CHECK(parts.catalogue.wal_bytes() > kMiB);
-  for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
-  CHECK(parts.catalogue.wal_bytes() < 2 * how.checkpoint_bytes);
+TEST_CASE("a log that has become urgent is left to the writer, who lets it start again") {
+  HeldCheckpoint held(32 * kKiB);
+  held.begin(kMiB);
+  held.end();
+  CHECK(held.made->value());
+  CHECK(held.parts.catalogue.wal_bytes() > kMiB);
+  for (const auto& outcome : held.insert_three(held.parts, held.next + 1)) REQUIRE(outcome->has_value());
+  CHECK(held.parts.catalogue.wal_bytes() < 2 * held.bound_bytes);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a checkpoint takes no further step when the file has failed meanwhile") {
-  CatalogueOptions how = faulty_options();
-  how.checkpoint_bytes = kMiB;
-  test::SteppedCatalogue parts(how, loop);
-  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
-  std::optional<io::Result<bool>> made;
-  io::TaskScope scope(loop.loop());
-  vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
-  scope.spawn(make_checkpoint(parts.catalogue, loop.loop(), made));
-  vfs.wait_until_held();
-  Link large = test::make_link(next);
-  large.extents[0].checksums.assign(600 * kKiB, 'x');
-  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
-  vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, EIO);
-  for (const auto& outcome : insert_three(parts, next + 3)) REQUIRE_FALSE(outcome->has_value());
-  const uint64_t log_syncs = vfs.count(FaultyVfs::sync | FaultyVfs::wal_only);
-  vfs.release();
-  test::drain(loop.loop(), scope);
-  CHECK(made.has_value());
-  CHECK(parts.catalogue.failed());
-  CHECK(parts.catalogue.wal_bytes() > 0);
-  CHECK(vfs.count(FaultyVfs::sync | FaultyVfs::wal_only) == log_syncs);
+TEST_CASE("a checkpoint takes no further step when the file has failed meanwhile") {
+  constexpr unsigned kLogSync = FaultyVfs::sync | FaultyVfs::wal_only;
+  HeldCheckpoint held(kMiB);
+  held.begin(kNotLittle);
+  held.vfs.fail(kLogSync, 0, EIO);
+  for (const auto& outcome : held.insert_three(held.parts, held.next + 3)) REQUIRE_FALSE(outcome->has_value());
+  const uint64_t log_syncs = held.vfs.count(kLogSync);
+  held.end();
+  CHECK(held.made.has_value());
+  CHECK(held.parts.catalogue.failed());
+  CHECK(held.parts.catalogue.wal_bytes() > 0);
+  CHECK(held.vfs.count(kLogSync) == log_syncs);
 }
 
 }  // namespace
