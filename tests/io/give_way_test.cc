@@ -12,7 +12,8 @@
 
 namespace {
 
-int yields = 0;
+// Of this thread alone: what waits for another thread, as std::latch does, yields too.
+thread_local int yields = 0;
 
 }  // namespace
 
