@@ -32,10 +32,15 @@ constexpr int64_t kKeptPart = 8;
 constexpr int kPagesAtATime = 256;
 constexpr int64_t kIncrementalVacuum = 2;  // PRAGMA auto_vacuum
 
-// Errors after which one knows what is on disk, so that the next transaction may be tried: no frame
-// of the failed one was completed.
+// Errors after which one knows what is on disk, so that the next transaction may be tried.
 bool is_harmless(const io::Error& error) {
   return error.code == io::Errc::no_space || error.code == io::Errc::exhausted;
+}
+
+// The same, of a commit: the frame with its mark was not written. Memory is taken behind the sync as well, for the
+// log's index: without it the transaction may be there.
+bool is_harmless_to_commit(const io::Error& error) {
+  return error.code == io::Errc::no_space;
 }
 
 // What SQLite calls corrupt. A row of ours that makes no sense is the trouble of its link alone.
@@ -173,7 +178,7 @@ io::Result<Transaction> CatalogueFile::begin() {
     }
   } else if (is_damage(begun.error())) {
     note(writer_, begun.error());
-  } else {
+  } else if (!is_harmless(begun.error())) {
     note_unsafe(writer_, begun.error());
   }
   return begun;
@@ -193,7 +198,7 @@ io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
   }
   if (state) {
     state = transaction->commit();
-    if (!state) note_unsafe(writer_, state.error());
+    if (!state && !is_harmless_to_commit(state.error())) note_unsafe(writer_, state.error());
   }
   if (state) {
     commits_.fetch_add(1, std::memory_order_relaxed);
@@ -277,7 +282,7 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   if (!frames) {
     // Busy: SQLite met the writer just as it changed the log's index.
     if (frames.error().code == io::Errc::exhausted) return Copied{Copied::HowMuch::nothing};
-    note_unsafe(database, frames.error());
+    if (!is_harmless(frames.error())) note_unsafe(database, frames.error());
     return std::unexpected(frames.error());
   }
   // All copied: the next commit starts the log again from its beginning (unless somebody still
@@ -336,7 +341,6 @@ void CatalogueFile::note(const Database& database, const io::Error& error) {
 }
 
 void CatalogueFile::note_unsafe(const Database& database, const io::Error& error) {
-  if (is_harmless(error)) return;
   log_.error(fmt::format("catalogue: {}; no more writes until the next start", words_of(database, error)));
   worsen(CatalogueState::failed);
 }

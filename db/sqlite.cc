@@ -67,6 +67,11 @@ io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op) {
     // means that bytes which seemed to be written are not.
     case SQLITE_IOERR_FSYNC:
     case SQLITE_IOERR_DIR_FSYNC:
+    // The log's index grows behind the sync of a commit: the transaction is there, whatever the errno.
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMLOCK:
+    case SQLITE_IOERR_SHMMAP:
       return {io::Errc::system, sys_errno, op};
     default:
       break;

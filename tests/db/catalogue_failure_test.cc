@@ -56,6 +56,29 @@ TEST_CASE_FIXTURE(Fixture, "a failed sync fails the whole batch and ends all wri
   CHECK(count_three(parts.catalogue, 30) == 0);
 }
 
+TEST_CASE("a commit that fails behind its sync is there after the next start, and ends all writing until then") {
+  for (const int sys_errno : {EDQUOT, ENOSPC, ENOMEM}) {
+    CAPTURE(sys_errno);
+    Fixture fixture;
+    Link large = test::make_link(40);
+    large.extents[0].checksums.assign(17 * kMiB, 'x');  // the first 4,062 frames are in the first part of the index
+    {
+      test::SteppedCatalogue parts(fixture.faulty_options(), fixture.loop);
+      for (const auto& outcome : fixture.insert_three(parts, 10)) REQUIRE(outcome->has_value());
+      fixture.vfs.fail(FaultyVfs::grow_index, 0, sys_errno);
+      REQUIRE_FALSE(fixture.insert(parts, {&large, 1})[0]->has_value());
+      CHECK(fixture.vfs.has_failed());
+      CHECK(parts.catalogue.failed());  // whoever brought the files leaves them alone
+      for (const auto& outcome : fixture.insert_three(parts, 20)) CHECK_FALSE(outcome->has_value());
+    }
+    test::SteppedCatalogue parts(fixture.options(), fixture.loop);
+    const auto found = fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), large.token, test::kNow));
+    REQUIRE(found.has_value());
+    CHECK(found->has_value());
+    CHECK(fixture.count_three(parts.catalogue, 10) == 3);
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a sync that fails for want of space is no less a failed sync") {
   test::SteppedCatalogue parts(faulty_options(), loop);
   vfs.fail(FaultyVfs::sync | FaultyVfs::wal_only, 0, ENOSPC);

@@ -26,6 +26,11 @@ struct FaultyVfs::File {
     const int code = of(file).owner->before(kind, of(file).wal);
     return code == SQLITE_OK ? forward<Method>(file, arguments...) : code;
   }
+  static int map(sqlite3_file* file, int part, int part_bytes, int extend, void volatile** mapped) {
+    // The first is there from the start on.
+    const int code = part > 0 && extend != 0 ? of(file).owner->before(grow_index, false) : SQLITE_OK;
+    return code == SQLITE_OK ? forward<&sqlite3_io_methods::xShmMap>(file, part, part_bytes, extend, mapped) : code;
+  }
   static int characteristics(sqlite3_file* file) {
     const int real_ones =
         forward<&sqlite3_io_methods::xDeviceCharacteristics>(file) & ~SQLITE_IOCAP_POWERSAFE_OVERWRITE;
@@ -58,7 +63,7 @@ const sqlite3_io_methods FaultyVfs::kMethods = {
     .xFileControl = File::control,
     .xSectorSize = File::forward<&Methods::xSectorSize>,
     .xDeviceCharacteristics = File::characteristics,
-    .xShmMap = File::forward<&Methods::xShmMap>,
+    .xShmMap = File::map,
     .xShmLock = File::forward<&Methods::xShmLock>,
     .xShmBarrier = File::forward<&Methods::xShmBarrier>,
     .xShmUnmap = File::forward<&Methods::xShmUnmap>,
@@ -127,6 +132,8 @@ int FaultyVfs::before(Kind kind, bool wal) {
       return sys_errno_ == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
     case truncate:
       return SQLITE_IOERR_TRUNCATE;
+    case grow_index:
+      return sys_errno_ == ENOMEM ? SQLITE_NOMEM : SQLITE_IOERR_SHMSIZE;
     default:
       return SQLITE_IOERR_FSYNC;
   }

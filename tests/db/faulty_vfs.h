@@ -14,8 +14,18 @@ namespace ringdrop::test {
 
 class FaultyVfs {
  public:
-  // Which operations count; a set of bits.
-  enum Kind : unsigned { read = 1, write = 2, sync = 4, truncate = 8, any = 15, wal_only = 16, main_only = 32 };
+  // Which operations count; a set of bits. grow_index: the log's index (shared memory) takes another part, which it
+  // does behind the sync of a commit.
+  enum Kind : unsigned {
+    read = 1,
+    write = 2,
+    sync = 4,
+    truncate = 8,
+    any = 15,
+    wal_only = 16,
+    main_only = 32,
+    grow_index = 64
+  };
 
   FaultyVfs();
   ~FaultyVfs();  // all its connections are closed
@@ -25,7 +35,8 @@ class FaultyVfs {
   const std::string& name() const { return name_; }
 
   // Lets the nth operation of these kinds from now on fail (0: the next one), once. With ENOSPC a
-  // write becomes SQLITE_FULL, as the real VFS does it; else it is the kind's SQLITE_IOERR_*.
+  // write becomes SQLITE_FULL, with ENOMEM what grows SQLITE_NOMEM, as the real VFS does it; else it is the kind's
+  // SQLITE_IOERR_*.
   void fail(unsigned kinds, uint64_t nth, int sys_errno);
   bool has_failed() const;
   // How many there were of one kind, with wal_only or main_only perhaps.
