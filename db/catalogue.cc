@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
+
 namespace ringdrop::db {
 namespace {
 
@@ -107,6 +109,7 @@ io::Task<io::Result<>> Catalogue::settle_download(io::EventLoop& loop, std::stri
 }
 
 io::Task<io::Result<>> Catalogue::count_downloads(io::EventLoop& loop, std::span<const DownloadCount> counts) {
+  CHECK_THAT(counts.size() <= kMostRowsAtATime);
   const io::Result<> counted = co_await on_writer(loop, writer_lane_, file_,
                                                   [&](Tables& tables) { return tables.links.count_downloads(counts); });
   co_return counted;
@@ -170,6 +173,7 @@ io::Task<io::Result<std::optional<Upload>>> Catalogue::find_watched(io::EventLoo
 }
 
 io::Task<io::Result<>> Catalogue::save_uploads(io::EventLoop& loop, std::span<const Upload> uploads) {
+  CHECK_THAT(uploads.size() <= kMostRowsAtATime);
   const auto save_all = [&](Tables& tables) -> io::Result<> {
     for (const Upload& upload : uploads) {
       const io::Result<> saved = tables.uploads.save_progress(upload);

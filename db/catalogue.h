@@ -41,6 +41,9 @@ struct UploadEnds {
 // What is passed by reference or as a view lives until the call has ended.
 class Catalogue {
  public:
+  // Uploads wait behind a transaction, and each page that it changes stays in memory until its commit.
+  static constexpr std::size_t kMostRowsAtATime = 500;
+
   // `writer` has `file` as its batch, and one thread; `reader` and `checkpointer` have one thread
   // each and no batch. All outlive the catalogue; the lanes end before the file.
   Catalogue(CatalogueFile& file, io::Lane& writer, io::Lane& reader, io::Lane& checkpointer)
@@ -75,7 +78,7 @@ class Catalogue {
   // back. What is not settled when the process ends counts. no_space.
   io::Task<io::Result<bool>> take_download(io::EventLoop& loop, std::string_view token);
   io::Task<io::Result<>> settle_download(io::EventLoop& loop, std::string_view token, bool completed);
-  // Adds to the counts of unlimited links. no_space.
+  // Adds to the counts of unlimited links, of at most kMostRowsAtATime. no_space.
   io::Task<io::Result<>> count_downloads(io::EventLoop& loop, std::span<const DownloadCount> counts);
 
   // For the sweeper. Links that have ended by `now_ms`, and files that no link names any more: at
@@ -94,7 +97,7 @@ class Catalogue {
   io::Task<io::Result<std::optional<Upload>>> find_upload(io::EventLoop& loop, std::string_view id_hash);
   // By its watch id.
   io::Task<io::Result<std::optional<Upload>>> find_watched(io::EventLoop& loop, std::string_view watch);
-  // Of open ones: length, expiry and progress, all in one transaction. no_space.
+  // Of open ones, at most kMostRowsAtATime: length, expiry and progress, all in one transaction. no_space.
   io::Task<io::Result<>> save_uploads(io::EventLoop& loop, std::span<const Upload> uploads);
   io::Task<io::Result<>> save_upload(io::EventLoop& loop, const Upload& upload) {
     return save_uploads(loop, std::span(&upload, 1));
@@ -121,7 +124,7 @@ class Catalogue {
   // no_space.
   io::Task<io::Result<bool>> checkpoint_if_due(io::EventLoop& loop);
 
-  // Whether it would make one, and the log has grown by its bound since the last one: then the next
+  // Whether it would make one, and the log has grown by a part of its bound since the last one: then the next
   // second is too late. Any thread; does not wait.
   bool is_checkpoint_pressing() const { return file_.is_checkpoint_pressing(); }
 

@@ -46,6 +46,8 @@ class CatalogueAudit {
  public:
   // refused: of another version than this program's (an older one: the server brings it up to date).
   static io::Result<CatalogueAudit> open(const std::string& path);
+  CatalogueAudit(CatalogueAudit&&) = default;
+  CatalogueAudit& operator=(CatalogueAudit&&) = delete;  // would close a connection before its statements
 
   // What SQLite finds wrong with the file's structure: at most some lines, none when all is well. Reads all of it at
   // one moment: until it ends, a server's write-ahead log grows by what is committed.

@@ -74,6 +74,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   OpenOptions how;
   how.path = options.path;
   how.role = Role::writer;
+  how.holds_log_writes = true;
   how.durability = options.durability;
   how.vfs = options.vfs;
   // What the log regularly grows to stays its file's: to write over blocks costs less than to take new ones.
@@ -82,6 +83,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   auto writer = Database::open(how);
   if (!writer) return std::unexpected(writer.error());
   how.role = Role::checkpointer;
+  how.holds_log_writes = false;
   auto checkpointer = Database::open(how);
   if (!checkpointer) return std::unexpected(checkpointer.error());
 
@@ -111,9 +113,9 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   writer->reserve_log(std::min(kReservedLogBytes, options.checkpoint_bytes));
   const io::Result<> settled = writer_tables->links.settle_all_downloads();
   if (!settled) return std::unexpected(settled.error());
-  // From here on a page that was changed stays in memory until its commit: what a transaction has written before that
-  // is held by VfsLayer, which does not learn of a rollback. Batches are small enough for it.
-  const io::Result<> kept = writer->execute("PRAGMA cache_spill=OFF", "set up the catalogue's connection");
+  // So far whatever failed was the end. From here on transactions are rolled back, of which VfsLayer does not learn;
+  // they have Catalogue::kMostRowsAtATime rows at most, or what came together of single ones.
+  const io::Result<> kept = writer->keep_changes_until_commit();
   if (!kept) return std::unexpected(kept.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
   if (!page_bytes) return std::unexpected(page_bytes.error());
@@ -155,7 +157,7 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
 // Nothing has been written when it fails.
 io::Result<Transaction> CatalogueFile::begin() {
   probed_ = false;
-  if (state() < CatalogueState::damaged) finish_checkpoint();
+  finish_checkpoint();
   if (failed()) return io::fail(io::Errc::system, "catalogue stopped after a failed commit");
   if (state() == CatalogueState::damaged) return io::fail(io::Errc::corrupt, "catalogue stopped, it is damaged");
   if (writer_.has_moved()) {
@@ -202,6 +204,7 @@ io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
   }
   if (state) {
     commits_.fetch_add(1, std::memory_order_relaxed);
+    note_log_length();
     if (probed_ && mend(CatalogueState::full)) log_.info("catalogue: there is space for its writes again");
   } else if (transaction && state.error().code == io::Errc::no_space) {
     transaction->roll_back();
@@ -257,18 +260,19 @@ io::Result<bool> CatalogueFile::checkpoint() {
     // Between two steps the writer may have lost something, or a reader met a damaged page.
     if (state() >= CatalogueState::damaged) return false;
     // Nor is the writer kept from what is urgent.
-    if (step > 0 && wal_bytes() > kUrgentFactor * checkpoint_bytes_) return true;
+    if (step > 0 && wal_bytes() > urgent_bytes_.load()) return true;
     const io::Result<Copied> copied = checkpoint_by(checkpointer_);
     if (!copied) return std::unexpected(copied.error());
-    if (copied->how_much == Copied::HowMuch::nothing && step == 0) return false;
-    if (copied->how_much != Copied::HowMuch::part) return true;
+    if (copied->how_much == HowMuch::nothing && step == 0) return false;
+    if (copied->how_much != HowMuch::part) return true;
     const io::Result<> synced = checkpointer_.sync_main_file();
     if (!synced) {
       note_unsafe(checkpointer_, synced.error());
       return std::unexpected(synced.error());
     }
     const uint64_t all = wal_frames_.load();
-    little_is_left_.store(wal_bytes_of(all - std::min(all, copied->frames), page_bytes_) <= kLittleBytes);
+    if (all < copied->frames) return true;  // it has started again
+    little_is_left_.store(wal_bytes_of(all - copied->frames, page_bytes_) <= kLittleBytes);
     // Or somebody reads what is older than the rest.
     if (little_is_left_.load() || copied->frames == copied_before) return true;
     copied_before = copied->frames;
@@ -279,9 +283,10 @@ io::Result<bool> CatalogueFile::checkpoint() {
 // Passive: it waits for nobody and keeps nobody waiting, but for the moment in which the log starts again.
 io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& database) {
   const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
+  tried_frames_.store(wal_frames_.load());
   if (!frames) {
-    // Busy: SQLite met the writer just as it changed the log's index.
-    if (frames.error().code == io::Errc::exhausted) return Copied{Copied::HowMuch::nothing};
+    // Busy: SQLite met the writer just as it changed the log's index, or another process makes a checkpoint.
+    if (frames.error().code == io::Errc::exhausted) return Copied{HowMuch::nothing};
     if (!is_harmless(frames.error())) note_unsafe(database, frames.error());
     return std::unexpected(frames.error());
   }
@@ -289,8 +294,7 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   // reads from it; then its frames count again). A commit meanwhile has stored another number.
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
-  tried_frames_.store(wal_frames_.load());
-  return starts_again ? Copied{Copied::HowMuch::all} : Copied{Copied::HowMuch::part, frames->checkpointed};
+  return starts_again ? Copied{HowMuch::all} : Copied{HowMuch::part, frames->checkpointed};
 }
 
 bool CatalogueFile::is_checkpoint_due() const {
@@ -309,15 +313,21 @@ bool CatalogueFile::is_checkpoint_pressing() const {
   if (!is_checkpoint_due() || checkpointing_.load()) return false;
   const uint64_t bytes = wal_bytes();
   const uint64_t tried = wal_bytes_of(tried_frames_.load(), page_bytes_);
-  // A log that is shorter than it was then has started again.
-  return tried > bytes || bytes - tried > checkpoint_bytes_ / kPressingPart;
+  return bytes > tried && bytes - tried > checkpoint_bytes_ / kPressingPart;
+}
+
+// Behind a commit. A log that is shorter than behind the one before has started again, and nothing was tried of it yet.
+void CatalogueFile::note_log_length() {
+  const uint64_t frames = wal_frames_.load();
+  if (frames < last_frames_) tried_frames_.store(0);
+  last_frames_ = frames;
 }
 
 // The log starts again only after a checkpoint without a commit in between. While commits follow each
 // other without a pause the checkpoint lane never gets there, and the log would grow for ever: so
 // the writer itself copies the rest when it is little, or when the log is too long.
 void CatalogueFile::finish_checkpoint() {
-  if (!little_is_left_.load() && wal_bytes() <= urgent_bytes_) return;
+  if (!little_is_left_.load() && wal_bytes() <= urgent_bytes_.load()) return;
   const CheckpointClaim claimed = claim();
   // The lane may have failed just before it let go.
   if (!claimed || state() >= CatalogueState::damaged) return;
@@ -325,7 +335,7 @@ void CatalogueFile::finish_checkpoint() {
   // Its failure makes failed() true, or the log goes on growing: the batch needs no other answer.
   static_cast<void>(checkpoint_by(writer_));
   // Where somebody reads from the log for long (a backup), not again at every batch.
-  urgent_bytes_ = std::max(kUrgentFactor * checkpoint_bytes_, wal_bytes() + checkpoint_bytes_);
+  urgent_bytes_.store(std::max(kUrgentFactor * checkpoint_bytes_, wal_bytes() + checkpoint_bytes_));
 }
 
 uint64_t CatalogueFile::wal_bytes() const {

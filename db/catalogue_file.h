@@ -105,8 +105,9 @@ class CatalogueFile final : public io::Batch {
   io::Result<bool> give_back_pages();
 
   // The checkpoint lane's, with a claim: copies committed pages into the main file and syncs it while others go on,
-  // also what is committed meanwhile, until little is left, which the writer copies. false: it cannot be done at this
-  // moment. system, corrupt: failed() from now on. no_space.
+  // also what is committed meanwhile, until little is left, which the writer copies; or it is urgent, or there is no
+  // end of it, or somebody reads what is older than the rest. false: it cannot be done at this moment. system, corrupt:
+  // failed() from now on. no_space.
   io::Result<bool> checkpoint();
 
   // A write job's: whatever it takes to learn that the file is not locked or full any more. A transaction alone says
@@ -142,9 +143,11 @@ class CatalogueFile final : public io::Batch {
   io::Result<> write_all(std::span<io::Job* const> jobs);
   io::Result<Transaction> begin();
   io::Result<> write_one(WriteJob& job);
+  enum class HowMuch : uint8_t { nothing, part, all };
+  // Of the log.
   struct Copied {
-    enum class HowMuch : uint8_t { nothing, part, all } how_much;  // of the log
-    uint64_t frames = 0;                                           // of a part: how many of its are in the main file
+    HowMuch how_much;
+    uint64_t frames = 0;  // when it is a part: so many from the beginning on
   };
   io::Result<Copied> checkpoint_by(Database& database);
   CheckpointClaim claim();
@@ -152,6 +155,7 @@ class CatalogueFile final : public io::Batch {
   void make_room();
   void note(const Database& database, const io::Error& error);
   void note_unsafe(const Database& database, const io::Error& error);
+  void note_log_length();
   bool is_checkpoint_due() const;
   bool worsen(CatalogueState state);
   bool mend(CatalogueState from);
@@ -159,7 +163,7 @@ class CatalogueFile final : public io::Batch {
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
-  // How long the log was after the last checkpoint.
+  // How long the log was after the last checkpoint, or after the one that failed; 0: it has started again since.
   std::atomic<uint64_t> tried_frames_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
@@ -169,6 +173,7 @@ class CatalogueFile final : public io::Batch {
   // The writer's thread only.
   bool probed_ = false;  // in this transaction
   bool full_before_lock_ = false;
+  uint64_t last_frames_ = 0;  // of the log, behind the last commit
 
   Database writer_;
   Database reader_;
@@ -177,7 +182,7 @@ class CatalogueFile final : public io::Batch {
   Tables reader_tables_;
   const uint64_t page_bytes_;
   const uint64_t checkpoint_bytes_;
-  uint64_t urgent_bytes_;  // the writer's thread only; at least kUrgentFactor * checkpoint_bytes_
+  std::atomic<uint64_t> urgent_bytes_;  // the writer's to change; at least kUrgentFactor * checkpoint_bytes_
 };
 
 }  // namespace ringdrop::db

@@ -129,7 +129,7 @@ io::Result<Database> Database::open(const OpenOptions& options) {
   const std::string path = options.path.starts_with("file:") ? "./" + options.path : options.path;
   std::unique_ptr<VfsLayer> layer;
   if (options.durability == Durability::full) {
-    if (options.role == Role::writer) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::log_writes);
+    if (options.holds_log_writes) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::log_writes);
     if (options.role == Role::checkpointer) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::main_file_syncs);
   }
   const std::string vfs = layer ? layer->name() : options.vfs;
@@ -217,6 +217,10 @@ void Database::reserve_log(uint64_t bytes) {
   log->pMethods->xFileControl(log, SQLITE_FCNTL_SIZE_HINT, &size);
   chunk = 0;
   log->pMethods->xFileControl(log, SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+}
+
+io::Result<> Database::keep_changes_until_commit() {
+  return execute("PRAGMA cache_spill=OFF", "set up the catalogue's connection");
 }
 
 io::Result<> Database::rewrite_header() {

@@ -45,6 +45,9 @@ struct OpenOptions {
   Role role = Role::reader;
   Durability durability = Durability::full;
   std::string vfs;  // a registered sqlite3_vfs; empty: the default one
+  // writer only, with Durability::full: VfsLayer::log_writes. For who gives up where anything fails, or has called
+  // keep_changes_until_commit().
+  bool holds_log_writes = false;
   // The log's file is cut down to this when it starts again from its beginning. writer only.
   uint64_t wal_limit_bytes = 0;
   int busy_timeout_ms = kBusyTimeoutMs;
@@ -55,8 +58,8 @@ struct WalFrames {
   uint64_t checkpointed = 0;  // of these, how many are in the main file
 };
 
-// One connection. Closing it never writes: what is in the log stays there. Results carry the Errc of
-// error_from_sqlite() below; their `op` is the literal that was passed in.
+// One connection. Closing it never writes: what is in the log stays there; its statements are gone before. Results
+// carry the Errc of error_from_sqlite() below; their `op` is the literal that was passed in.
 class Database {
  public:
   // not a database, or a damaged one: corrupt. The file cannot be opened, or WAL mode is refused:
@@ -69,6 +72,9 @@ class Database {
   io::Result<int64_t> read_int64(const char* sql, const char* op);
   // Makes the log's file at least so large, so that as much can be committed on a full disk; as far as there is space.
   void reserve_log(uint64_t bytes);
+  // From now on a changed page stays in memory until its commit, and nothing is written by a transaction that is rolled
+  // back. For transactions of a bounded size.
+  io::Result<> keep_changes_until_commit();
   // In a transaction: writes a page that stays as it is, so that one learns whether writes go through.
   io::Result<> rewrite_header();
   // The file is not under its path any more: it was removed or renamed, and nobody would find what is written to it.

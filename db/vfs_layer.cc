@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "base/check.h"
+
 namespace ringdrop::db {
 namespace {
 
@@ -23,9 +25,12 @@ struct Layer {
 // A file that is open. SQLite owns the memory, and sees the first part of it; the base's file lies behind.
 struct LayeredFile {
   sqlite3_file seen;
-  std::byte* held;  // a log's, VfsLayer::kHeldBytes; null: nothing has been written yet, or there is no memory
-  uint64_t length;  // of what is held; of a main file: of what was written since its last sync
-  int64_t offset;   // where it belongs
+  // Of a log.
+  std::byte* held;      // VfsLayer::kHeldBytes; null: nothing has been written yet, or there is no memory
+  uint64_t held_bytes;  // so many of them
+  int64_t held_offset;  // where they belong
+  // Of a main file.
+  uint64_t unsynced_bytes;  // were written since its last sync
 };
 
 constexpr std::size_t kBaseOffset =
@@ -49,9 +54,9 @@ auto forward(sqlite3_file* file, Arguments... arguments) {
 // the same place.
 int write_held(sqlite3_file* file) {
   LayeredFile& log = of(file);
-  if (log.length == 0) return SQLITE_OK;
-  const int length = static_cast<int>(std::exchange(log.length, 0));
-  return forward<&Methods::xWrite>(file, static_cast<const void*>(log.held), length, log.offset);
+  if (log.held_bytes == 0) return SQLITE_OK;
+  const int bytes = static_cast<int>(std::exchange(log.held_bytes, 0));
+  return forward<&Methods::xWrite>(file, static_cast<const void*>(log.held), bytes, log.held_offset);
 }
 
 template <auto Method, class... Arguments>
@@ -76,31 +81,30 @@ int write_log(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 off
   if (!may_hold(file)) return forward<&Methods::xWrite>(file, from, bytes, offset);
   LayeredFile& log = of(file);
   const auto length = static_cast<uint64_t>(bytes);
-  const bool follows = offset == log.offset + static_cast<int64_t>(log.length);
-  if (log.length > 0 && (!follows || log.length + length > VfsLayer::kHeldBytes)) {
+  CHECK_THAT(length <= VfsLayer::kHeldBytes);  // a page has 64 KiB at most
+  const bool follows = offset == log.held_offset + static_cast<int64_t>(log.held_bytes);
+  if (log.held_bytes > 0 && (!follows || log.held_bytes + length > VfsLayer::kHeldBytes)) {
     const int written = write_held(file);
     if (written != SQLITE_OK) return written;
   }
   if (log.held == nullptr) log.held = new (std::nothrow) std::byte[VfsLayer::kHeldBytes];
-  if (log.held == nullptr || length > VfsLayer::kHeldBytes) {
-    return forward<&Methods::xWrite>(file, from, bytes, offset);
-  }
-  if (log.length == 0) log.offset = offset;
-  std::memcpy(log.held + log.length, from, length);
-  log.length += length;
+  if (log.held == nullptr) return forward<&Methods::xWrite>(file, from, bytes, offset);
+  if (log.held_bytes == 0) log.held_offset = offset;
+  std::memcpy(log.held + log.held_bytes, from, length);
+  log.held_bytes += length;
   return SQLITE_OK;
 }
 
 int sync_main_file(sqlite3_file* file, int flags) {
-  of(file).length = 0;
+  of(file).unsynced_bytes = 0;
   return forward<&Methods::xSync>(file, flags);
 }
 
 int write_main_file(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
   const int written = forward<&Methods::xWrite>(file, from, bytes, offset);
   if (written != SQLITE_OK) return written;
-  of(file).length += static_cast<uint64_t>(bytes);
-  return of(file).length < VfsLayer::kUnsyncedBytes ? SQLITE_OK : sync_main_file(file, SQLITE_SYNC_NORMAL);
+  of(file).unsynced_bytes += static_cast<uint64_t>(bytes);
+  return of(file).unsynced_bytes < VfsLayer::kUnsyncedBytes ? SQLITE_OK : sync_main_file(file, SQLITE_SYNC_NORMAL);
 }
 
 // A file that is mapped would be read past the layer: xFetch is nobody's.
@@ -128,8 +132,8 @@ constexpr Methods forward_all() {
   };
 }
 
-// A page that did not fit into the cache was written in the middle of its transaction, and is read again: so a read is
-// behind what is held, too.
+// A page that did not fit into the cache was written in the middle of its transaction (of a migration: later ones keep
+// theirs), and is read again: so a read is behind what is held, too.
 constexpr Methods log_methods() {
   Methods methods = forward_all();
   methods.xClose = close_log;

@@ -4,13 +4,13 @@
 // log_writes, for the connection that writes: SQLite writes each frame of a commit with two calls, 24 bytes and a page,
 // and then syncs the log. A frame is nobody's before the sync has succeeded (sqlite3WalFrames() in wal.c: only then
 // does the log's index tell of it), so its bytes may wait until then, and a commit of many frames is one write. For a
-// connection that writes nothing but what it commits (PRAGMA cache_spill=OFF), or gives up where anything fails: of a
-// rollback no VFS is told, and what is held would be written later. Over a base without
+// connection that writes nothing but what it commits (Database::keep_changes_until_commit()), or gives up where
+// anything fails: of a rollback no VFS is told, and what is held would be written later. Over a base without
 // SQLITE_IOCAP_POWERSAFE_OVERWRITE (SQLite's own has it) nothing is held.
 //
-// main_file_syncs, for the connection that makes checkpoints: SQLite writes all pages and then syncs the main file
-// once. The disk has no end of that before the commits meanwhile, whose syncs wait behind it. So it is synced again and
-// again, each time a little.
+// main_file_syncs, for the connection that makes checkpoints while others commit: SQLite writes all pages and then
+// syncs the main file once. The disk has no end of that before the commits meanwhile, whose syncs wait behind it. So it
+// is synced again and again, each time a little.
 #pragma once
 
 #include <cstdint>

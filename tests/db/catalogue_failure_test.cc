@@ -275,25 +275,36 @@ TEST_CASE_FIXTURE(Fixture, "a file that was full before it was locked is full be
   CHECK(parts.catalogue.state() == CatalogueState::sound);
 }
 
-Link expiring_link(uint64_t number) {
+Link expiring_link(uint64_t number, uint64_t link_bytes) {
   Link link = test::make_link(number);
   link.expires_at_ms = test::kLater;
+  if (link_bytes > 0) link.extents[0].checksums.assign(link_bytes, 'x');
   return link;
 }
+
+struct Faults {
+  unsigned kinds;
+  int sys_errno;
+  uint64_t checkpoint_bytes;
+  bool with_reader = false;
+  uint64_t link_bytes = 0;  // 0: small ones
+  uint64_t least = 20;      // operations
+};
 
 // Opens, writes two batches, removes a link, makes a checkpoint, closes: with the nth operation of
 // SQLite failing; with somebody perhaps who reads what was there before the second batch. Then opens again on a sound
 // disk and compares. False: nothing failed any more.
-bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkpoint_bytes, bool with_reader) {
-  CAPTURE(kinds);
+bool survives_fault(const Faults& faults, uint64_t nth) {
+  CAPTURE(faults.kinds);
   CAPTURE(nth);
+  const auto make_link = [&](uint64_t number) { return expiring_link(number, faults.link_bytes); };
   Fixture fixture;
   Outcomes first(3);
   Outcomes second(3);
   std::optional<io::Result<>> removed;
-  fixture.vfs.fail(kinds, nth, sys_errno);
+  fixture.vfs.fail(faults.kinds, nth, faults.sys_errno);
   CatalogueOptions how = fixture.faulty_options();
-  how.checkpoint_bytes = checkpoint_bytes;
+  how.checkpoint_bytes = faults.checkpoint_bytes;
   io::Result<std::unique_ptr<CatalogueFile>> opened = CatalogueFile::open(how, fixture.loop.log());
   if (opened) {
     opened->reset();
@@ -308,7 +319,7 @@ bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkp
     Catalogue catalogue(file, writer, reader, checkpointer);
     io::EventLoop& loop = fixture.loop.loop();
     const auto batch = [&](uint64_t number, Outcomes& outcomes, bool with_removal) {
-      const std::array<Link, 3> links = {expiring_link(number), expiring_link(number + 1), expiring_link(number + 2)};
+      const std::array<Link, 3> links = {make_link(number), make_link(number + 1), make_link(number + 2)};
       io::TaskScope scope(loop);
       for (std::size_t i = 0; i < links.size(); ++i) {
         scope.spawn(test::insert_into(catalogue, loop, links[i], outcomes[i]));
@@ -321,7 +332,7 @@ bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkp
     batch(10, first, false);
     static_cast<void>(fixture.loop.run(catalogue.checkpoint_if_due(loop)));
     std::optional<Database> other_reader;
-    if (with_reader) other_reader = fixture.hold_snapshot();
+    if (faults.with_reader) other_reader = fixture.hold_snapshot();
     batch(20, second, true);
     static_cast<void>(fixture.loop.run(catalogue.checkpoint_if_due(loop)));
   }
@@ -329,10 +340,10 @@ bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkp
 
   test::SteppedCatalogue parts(fixture.options(), fixture.loop);
   const auto has = [&](uint64_t number) {
-    const auto found =
-        fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), expiring_link(number).token, test::kNow));
+    const Link link = make_link(number);
+    const auto found = fixture.loop.run(parts.catalogue.find(fixture.loop.loop(), link.token, test::kNow));
     REQUIRE(found.has_value());
-    if (*found) CHECK(test::same(**found, expiring_link(number)));
+    if (*found) CHECK(test::same(**found, link));
     return found->has_value();
   };
   for (std::size_t i = 0; i < 3; ++i) {
@@ -352,23 +363,21 @@ bool survives_fault(unsigned kinds, uint64_t nth, int sys_errno, uint64_t checkp
 }
 
 TEST_CASE("whichever operation of SQLite fails, acknowledged is kept and a batch is never torn") {
-  struct Row {
-    unsigned kinds;
-    int sys_errno;
-    uint64_t checkpoint_bytes;
-    bool with_reader = false;
-  };
-  const Row rows[] = {
+  const Faults rows[] = {
       {FaultyVfs::any, EIO, 8 * kKiB},        // the lane makes the checkpoints
       {FaultyVfs::any, EIO, 1},               // the writer makes them
       {FaultyVfs::any, EIO, 8 * kKiB, true},  // the log cannot start again
       {FaultyVfs::write, ENOSPC, 8 * kKiB},
       {FaultyVfs::write, ENOSPC, 1},
+      // A commit is more than one write, a checkpoint more than one sync.
+      {FaultyVfs::write | FaultyVfs::wal_only, EIO, 8 * kKiB, false, 500 * kKiB},
+      {FaultyVfs::write | FaultyVfs::wal_only, ENOSPC, 8 * kKiB, false, 500 * kKiB},
+      {FaultyVfs::sync, EIO, 8 * kKiB, false, 500 * kKiB, 10},
   };
-  for (const Row& row : rows) {
+  for (const Faults& row : rows) {
     uint64_t nth = 0;
-    while (survives_fault(row.kinds, nth, row.sys_errno, row.checkpoint_bytes, row.with_reader)) ++nth;
-    CHECK(nth > 20);
+    while (survives_fault(row, nth)) ++nth;
+    CHECK(nth > row.least);
     MESSAGE("operations that were failed: ", nth);
   }
 }

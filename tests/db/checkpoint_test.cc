@@ -141,6 +141,44 @@ TEST_CASE("a log that has become urgent is left to the writer, who lets it start
   CHECK(held.parts.catalogue.wal_bytes() < 2 * held.bound_bytes);
 }
 
+TEST_CASE("a log that a reader has kept long is copied to its end: what is urgent is more than it was") {
+  HeldCheckpoint held(kMiB);
+  {
+    const Database reader = held.hold_snapshot();
+    // The writer, too, has tried in vain.
+    held.outgrow(held.parts, 2 * held.bound_bytes, 1000);
+    for (const auto& outcome : held.insert_three(held.parts, 5000)) REQUIRE(outcome->has_value());
+  }
+  held.begin(kNotLittle);
+  CHECK(held.parts.catalogue.wal_bytes() > 2 * held.bound_bytes);
+  held.end();
+  CHECK(held.made->value());
+  CHECK(held.parts.catalogue.wal_bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint for which there is no space presses again when more is there to copy") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 256 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+  vfs.fail(FaultyVfs::write | FaultyVfs::main_only, 0, ENOSPC);
+  const io::Result<bool> made = loop.run(parts.catalogue.checkpoint_if_due(loop.loop()));
+  REQUIRE(vfs.has_failed());
+  REQUIRE_FALSE(made.has_value());
+  CHECK(made.error().code == io::Errc::no_space);
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK_FALSE(parts.catalogue.is_checkpoint_pressing());
+  next = outgrow(parts, how.checkpoint_bytes * 3 / 2, next + 3);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+  // It has started again, and presses as at first.
+  next = outgrow(parts, how.checkpoint_bytes, next + 3);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+}
+
 TEST_CASE("a checkpoint takes no further step when the file has failed meanwhile") {
   constexpr unsigned kLogSync = FaultyVfs::sync | FaultyVfs::wal_only;
   HeldCheckpoint held(kMiB);

@@ -23,6 +23,7 @@ struct Fixture {
     OpenOptions options;
     options.path = directory.file("db");
     options.role = role;
+    options.holds_log_writes = role == Role::writer;
     options.durability = durability;
     options.vfs = vfs.name();
     options.wal_limit_bytes = 64 * kMiB;
@@ -129,17 +130,24 @@ TEST_CASE_FIXTURE(Fixture, "a commit whose frames cannot be written fails, and t
   CHECK(nth > 2);
 }
 
-TEST_CASE_FIXTURE(Fixture, "the log starts again with a held first frame, and readers of its old ones see them") {
+TEST_CASE_FIXTURE(Fixture, "the log starts again behind a checkpoint, but not while somebody reads its old frames") {
   Database database = writer();
   Database checkpointer = open(Role::checkpointer);
   Database reader = open(Role::reader);
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 6; ++round) {
+    const bool is_read = round % 2 == 1;
     REQUIRE(insert(database, 20));
     const int64_t rows = count(database);
+    if (is_read) REQUIRE(reader.execute("BEGIN; SELECT count(*) FROM t", "read"));
     const WalFrames frames = *checkpointer.checkpoint(CheckpointMode::passive);
     CHECK(frames.in_log == frames.checkpointed);
     REQUIRE(insert(database, 1));
+    if (is_read) {
+      CHECK(count(reader) == rows);
+      REQUIRE(reader.execute("COMMIT", "read"));
+    }
     CHECK(count(reader) == rows + 1);
+    CHECK((checkpointer.checkpoint(CheckpointMode::passive)->in_log > frames.in_log) == is_read);
     Database copy = copy_of_files();
     CHECK(count(copy) == rows + 1);
     CHECK(is_sound(copy));
