@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "io/on_loop.h"
@@ -205,9 +207,13 @@ Task<> Server::save_uploads() {
     parked.row.progress = encode_checkpoint(checkpoint_of(parked));
     rows.push_back(std::move(parked.row));
   }
-  if (rows.empty()) co_return;
-  const Result<> saved = co_await catalogue_.save_uploads(loop_, rows);
-  if (!saved) loop_.log().warn(fmt::format("the uploads' state is not saved: {}", io::describe(saved.error())));
+  Result<> saved;
+  for (std::span<const db::Upload> left = rows; saved && !left.empty();) {
+    const auto some = left.first(std::min(left.size(), db::Catalogue::kMostRowsAtATime));
+    left = left.subspan(some.size());
+    saved = co_await catalogue_.save_uploads(loop_, some);
+    if (!saved) loop_.log().warn(fmt::format("the uploads' state is not saved: {}", io::describe(saved.error())));
+  }
 }
 
 Task<> Server::stop(io::TimePoint cut_at) {

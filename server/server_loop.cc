@@ -10,8 +10,6 @@ namespace ringdrop::server {
 namespace {
 
 constexpr io::Milliseconds kUpkeepPause{1'000};
-// Of links, their downloads.
-constexpr std::size_t kMostCountedAtATime = 500;
 // How much of what the buffers may take small files may hold beside them.
 constexpr uint64_t kPartForSmallContents = 8;
 
@@ -107,16 +105,20 @@ io::Task<> ServerLoop::make_checkpoints() {
 }
 
 io::Task<> ServerLoop::write_download_counts() {
+  // Where one is not written, for want of space or for another process's lock, the next is not either, and would wait
+  // as long for it.
+  io::Result<> settled;
   for (const DownloadCounts::Unsettled& one : download_counts_.take_unsettled()) {
-    const io::Result<> settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
+    if (settled) settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
     if (!settled) download_counts_.add_unsettled(one.token, one.completed);
   }
+  if (!settled) co_return;
   const std::vector<db::DownloadCount> counts = download_counts_.take();
-  // Not all in one transaction: uploads wait behind it, and each link's page stays in memory until it is committed.
-  for (std::span<const db::DownloadCount> left = counts; !left.empty() && !shared_.catalogue.failed();) {
-    const auto some = left.first(std::min(left.size(), kMostCountedAtATime));
+  io::Result<> counted;
+  for (std::span<const db::DownloadCount> left = counts; counted && !left.empty();) {
+    const auto some = left.first(std::min(left.size(), db::Catalogue::kMostRowsAtATime));
     left = left.subspan(some.size());
-    const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, some);
+    counted = co_await shared_.catalogue.count_downloads(loop_, some);
     if (!counted) loop_.log().warn(fmt::format("downloads are not counted: {}", io::describe(counted.error())));
   }
 }
