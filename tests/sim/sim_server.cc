@@ -37,6 +37,7 @@ io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   db::CatalogueOptions options;
   options.path = config_.data_dir.string() + "/catalogue.sqlite3";
   options.vfs = vfs_.name();
+  options.checkpoint_bytes = kCheckpointBytes;
   options.durability = config_.durability == server::Durability::full ? db::Durability::full : db::Durability::process;
   auto file = db::CatalogueFile::open(options, world_.log());
   if (!file) return std::unexpected(file.error());

@@ -16,6 +16,9 @@ namespace ringdrop::sim {
 
 class SimServer {
  public:
+  // Of the catalogue's log. A life is some hundred actions: small enough for several checkpoints in it.
+  static constexpr uint64_t kCheckpointBytes = 64 * kKiB;
+
   // `world` outlives it. The configuration's data_dir is "data".
   SimServer(World& world, server::Config config, unsigned loops = 2);
   ~SimServer();
