@@ -101,6 +101,40 @@ TEST_CASE("many uploads side by side on several loops all arrive") {
   }
 }
 
+TEST_CASE("the downloads of more links than one transaction takes are all counted") {
+  constexpr std::size_t kLinks = 2 * db::Catalogue::kMostRowsAtATime + 100;
+  SimDisk disk(256 * kMiB);
+  World world(1, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < kLinks; ++i) {
+    const auto created = run_task(world, loop, put(world, loop, server.address(), "small", content_of(i, 10)));
+    REQUIRE(created);
+    paths.push_back(path_of(created->body));
+  }
+  // All at once: within a second of the world.
+  std::size_t found = 0;
+  const auto download = [&](std::string path) -> io::Task<> {
+    const io::Result<Response> answer = co_await get(world, loop, server.address(), std::move(path));
+    if (answer && answer->status == 200) ++found;
+  };
+  io::TaskScope scope(loop);
+  for (const std::string& path : paths) scope.spawn(download(path));
+  REQUIRE(world.run_until([&] { return scope.size() == 0; }));
+  CHECK(found == kLinks);
+  server.stop();
+  uint64_t downloads = 0;
+  for (const std::string& path : paths) {
+    const auto link = run_task(world, loop, server.catalogue().find(loop, path.substr(1, 22), loop.epoch_ms()));
+    REQUIRE(link);
+    REQUIRE(link->has_value());
+    downloads += (*link)->downloads;
+  }
+  CHECK(downloads == kLinks);
+}
+
 TEST_CASE("a stop while a slab of buffers is being made resident ends when it is") {
   SimDisk disk(256 * kMiB);
   World world(1, disk);
