@@ -1,6 +1,6 @@
 #include "server/http/inbound.h"
 
-#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -51,7 +51,7 @@ io::Task<io::Result<bool>> Inbound::receive(io::TimePoint deadline, const std::s
     if (buffer.error().code == io::Errc::timed_out) co_return io::fail(io::Errc::exhausted, "receive");
     co_return std::unexpected(buffer.error());
   }
-  std::ranges::copy(first, buffer->data());
+  std::memcpy(buffer->data(), first.data(), first.size());
   const MutableBytes room = buffer->bytes().subspan(first.size());
   // What has come is not kept waiting for more.
   if (!first.empty()) deadline = loop_.now() + kMoreComesWithin;
@@ -74,7 +74,7 @@ void Inbound::put_back(Bytes bytes) {
     keep_aside(bytes);
     return;
   }
-  std::ranges::copy(bytes, buffer->data());
+  if (!bytes.empty()) std::memcpy(buffer->data(), bytes.data(), bytes.size());
   unused_ = buffer->bytes().first(bytes.size());
   buffer_.emplace(std::move(*buffer));
 }
