@@ -214,14 +214,14 @@ class DurableAppend(Bound):
         return programs.durable_append, self.directory / "files"
 
 
-def hot_answers(size):
-    """tests/bench/hot_answers.cc: one file of that size, which it has without being given it."""
+def hot_answers(size, count):
+    """tests/bench/hot_answers.cc: so many files of that size, which it has without being given them."""
 
     class HotAnswers(Bound):
         name = "plain program"
 
         def command(self):
-            return programs.hot_answers, str(size), str(loops())
+            return programs.hot_answers, str(size), str(count), str(loops())
 
         def store(self, name, content):
             return f"/{name}"

@@ -131,9 +131,10 @@ def download_small(bench):
     for size, least in ((4 * KIB, 1.4), (64 * KIB, 1.2)):
         work = f"64 connections, {size_text(size)}"
         words = ("--connections", 64, "--seconds", bench.seconds)
-        plain = hot_answers(size)
+        files = bench.size(HOT_FILES, 16)
+        plain = hot_answers(size, files)
         runs = hot(bench, "download_small", work, bench.peers(Ringdrop, Nginx, plain, Asyncio),
-                   [size] * bench.size(HOT_FILES, 16), words)
+                   [size] * files, words)
         bench.judge("download_small", f"{size_text(size)}, requests a CPU second, to nginx", per_cpu_second(runs),
                     least=least)
         if "nginx" in runs:
