@@ -32,15 +32,10 @@ constexpr int64_t kKeptPart = 8;
 constexpr int kPagesAtATime = 256;
 constexpr int64_t kIncrementalVacuum = 2;  // PRAGMA auto_vacuum
 
-// Errors after which one knows what is on disk, so that the next transaction may be tried.
+// Errors after which one knows what is on disk, so that the next transaction may be tried: of a failed commit the frame
+// with its mark was not written.
 bool is_harmless(const io::Error& error) {
   return error.code == io::Errc::no_space || error.code == io::Errc::exhausted;
-}
-
-// The same, of a commit: the frame with its mark was not written. Memory is taken behind the sync as well, for the
-// log's index: without it the transaction may be there.
-bool is_harmless_to_commit(const io::Error& error) {
-  return error.code == io::Errc::no_space;
 }
 
 // What SQLite calls corrupt. A row of ours that makes no sense is the trouble of its link alone.
@@ -114,7 +109,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   const io::Result<> settled = writer_tables->links.settle_all_downloads();
   if (!settled) return std::unexpected(settled.error());
   // So far whatever failed was the end. From here on transactions are rolled back, of which VfsLayer does not learn;
-  // they have Catalogue::kMostRowsAtATime rows at most, or what came together of single ones.
+  // a batch has what the jobs of the lane's queue bring, each a request's rows or Catalogue::kMostRowsAtATime.
   const io::Result<> kept = writer->keep_changes_until_commit();
   if (!kept) return std::unexpected(kept.error());
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
@@ -200,11 +195,10 @@ io::Result<> CatalogueFile::write_all(std::span<io::Job* const> jobs) {
   }
   if (state) {
     state = transaction->commit();
-    if (!state && !is_harmless_to_commit(state.error())) note_unsafe(writer_, state.error());
+    if (!state && !is_harmless(state.error())) note_unsafe(writer_, state.error());
   }
   if (state) {
     commits_.fetch_add(1, std::memory_order_relaxed);
-    note_log_length();
     if (probed_ && mend(CatalogueState::full)) log_.info("catalogue: there is space for its writes again");
   } else if (transaction && state.error().code == io::Errc::no_space) {
     transaction->roll_back();
@@ -271,7 +265,7 @@ io::Result<bool> CatalogueFile::checkpoint() {
       return std::unexpected(synced.error());
     }
     const uint64_t all = wal_frames_.load();
-    if (all < copied->frames) return true;  // it has started again
+    if (all < copied->frames) return true;  // it has started again, or a commit is just telling how long it is
     little_is_left_.store(wal_bytes_of(all - copied->frames, page_bytes_) <= kLittleBytes);
     // Or somebody reads what is older than the rest.
     if (little_is_left_.load() || copied->frames == copied_before) return true;
@@ -283,8 +277,8 @@ io::Result<bool> CatalogueFile::checkpoint() {
 // Passive: it waits for nobody and keeps nobody waiting, but for the moment in which the log starts again.
 io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& database) {
   const io::Result<WalFrames> frames = database.checkpoint(CheckpointMode::passive);
-  tried_frames_.store(wal_frames_.load());
   if (!frames) {
+    tried_frames_.store(wal_frames_.load());
     // Busy: SQLite met the writer just as it changed the log's index, or another process makes a checkpoint.
     if (frames.error().code == io::Errc::exhausted) return Copied{HowMuch::nothing};
     if (!is_harmless(frames.error())) note_unsafe(database, frames.error());
@@ -294,6 +288,8 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   // reads from it; then its frames count again). A commit meanwhile has stored another number.
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
+  tried_frames_.store(wal_frames_.load());
+  if (starts_again) urgent_bytes_.store(kUrgentFactor * checkpoint_bytes_);
   return starts_again ? Copied{HowMuch::all} : Copied{HowMuch::part, frames->checkpointed};
 }
 
@@ -313,14 +309,8 @@ bool CatalogueFile::is_checkpoint_pressing() const {
   if (!is_checkpoint_due() || checkpointing_.load()) return false;
   const uint64_t bytes = wal_bytes();
   const uint64_t tried = wal_bytes_of(tried_frames_.load(), page_bytes_);
-  return bytes > tried && bytes - tried > checkpoint_bytes_ / kPressingPart;
-}
-
-// Behind a commit. A log that is shorter than behind the one before has started again, and nothing was tried of it yet.
-void CatalogueFile::note_log_length() {
-  const uint64_t frames = wal_frames_.load();
-  if (frames < last_frames_) tried_frames_.store(0);
-  last_frames_ = frames;
+  // A log that is shorter than it was then has started again.
+  return tried > bytes || bytes - tried > checkpoint_bytes_ / kPressingPart;
 }
 
 // The log starts again only after a checkpoint without a commit in between. While commits follow each

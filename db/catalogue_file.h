@@ -155,7 +155,6 @@ class CatalogueFile final : public io::Batch {
   void make_room();
   void note(const Database& database, const io::Error& error);
   void note_unsafe(const Database& database, const io::Error& error);
-  void note_log_length();
   bool is_checkpoint_due() const;
   bool worsen(CatalogueState state);
   bool mend(CatalogueState from);
@@ -163,7 +162,7 @@ class CatalogueFile final : public io::Batch {
   io::Log& log_;
   // What the connections report into.
   std::atomic<uint64_t> wal_frames_{0};
-  // How long the log was after the last checkpoint, or after the one that failed; 0: it has started again since.
+  // How long the log was after the last checkpoint, or after the one that failed.
   std::atomic<uint64_t> tried_frames_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<CatalogueState> state_{CatalogueState::sound};
@@ -173,7 +172,6 @@ class CatalogueFile final : public io::Batch {
   // The writer's thread only.
   bool probed_ = false;  // in this transaction
   bool full_before_lock_ = false;
-  uint64_t last_frames_ = 0;  // of the log, behind the last commit
 
   Database writer_;
   Database reader_;
@@ -182,7 +180,8 @@ class CatalogueFile final : public io::Batch {
   Tables reader_tables_;
   const uint64_t page_bytes_;
   const uint64_t checkpoint_bytes_;
-  std::atomic<uint64_t> urgent_bytes_;  // the writer's to change; at least kUrgentFactor * checkpoint_bytes_
+  // At least kUrgentFactor * checkpoint_bytes_. Changed by who has the claim.
+  std::atomic<uint64_t> urgent_bytes_;
 };
 
 }  // namespace ringdrop::db

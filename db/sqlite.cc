@@ -68,11 +68,11 @@ io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op) {
     case SQLITE_IOERR_FSYNC:
     case SQLITE_IOERR_DIR_FSYNC:
     // The log's index grows behind the sync of a commit: the transaction is there, whatever the errno.
-    case SQLITE_IOERR_SHMOPEN:
     case SQLITE_IOERR_SHMSIZE:
-    case SQLITE_IOERR_SHMLOCK:
     case SQLITE_IOERR_SHMMAP:
       return {io::Errc::system, sys_errno, op};
+    case SQLITE_IOERR_NOMEM:
+      return {io::Errc::exhausted, 0, op};
     default:
       break;
   }
@@ -129,7 +129,9 @@ io::Result<Database> Database::open(const OpenOptions& options) {
   const std::string path = options.path.starts_with("file:") ? "./" + options.path : options.path;
   std::unique_ptr<VfsLayer> layer;
   if (options.durability == Durability::full) {
-    if (options.holds_log_writes) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::log_writes);
+    if (options.role == Role::writer && options.holds_log_writes) {
+      layer = VfsLayer::over(options.vfs, VfsLayer::Kind::log_writes);
+    }
     if (options.role == Role::checkpointer) layer = VfsLayer::over(options.vfs, VfsLayer::Kind::main_file_syncs);
   }
   const std::string vfs = layer ? layer->name() : options.vfs;

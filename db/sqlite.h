@@ -100,7 +100,7 @@ class Database {
   friend class Statement;
   struct Close {
     void operator()(sqlite3* connection) const;
-    std::unique_ptr<VfsLayer> layer;  // the writer's and the checkpointer's; goes after the connection
+    std::unique_ptr<VfsLayer> layer;  // null: none; goes after the connection
   };
   Database(sqlite3* connection, std::unique_ptr<VfsLayer> layer) : connection_(connection, {std::move(layer)}) {}
 
@@ -170,9 +170,9 @@ class Statement::Use {
 
 // SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt, but
 // for a read that failed with EIO. BUSY, LOCKED (with EBUSY), NOMEM, no descriptor left: exhausted. A UNIQUE or
-// PRIMARY KEY in the way: exists; another constraint: refused. All else, and every failed sync whatever
-// its errno: system. Never not_found: that a file of the catalogue is missing must not look like an
-// unknown link.
+// PRIMARY KEY in the way: exists; another constraint: refused. All else, and whatever its errno every failed sync, and
+// what comes behind the one of a commit: system. Never not_found: that a file of the catalogue is missing must not look
+// like an unknown link.
 io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op);
 
 // Bytes of a log of so many frames (https://www.sqlite.org/fileformat2.html#walformat).

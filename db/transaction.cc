@@ -29,6 +29,10 @@ io::Result<> Transaction::commit() {
   CHECK_THAT(database_ != nullptr);
   io::Result<> committed = database_->execute("COMMIT", "commit");
   if (committed) database_ = nullptr;
+  // Memory is taken behind the sync as well, for the log's index. To others "exhausted" is that nothing was done.
+  if (!committed && committed.error().code == io::Errc::exhausted) {
+    return io::fail(io::Errc::system, "commit", committed.error().sys_errno);
+  }
   return committed;
 }
 

@@ -15,8 +15,8 @@ class Transaction {
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
-  // After a failure that is not no_space or exhausted nobody knows whether the transaction is in
-  // the log: it is invisible now and may appear, whole, when the file is opened again.
+  // After a failure that is not no_space nobody knows whether the transaction is in the log: it is
+  // invisible now and may appear, whole, when the file is opened again.
   io::Result<> commit();
   // Now, not at the end of the scope.
   void roll_back();

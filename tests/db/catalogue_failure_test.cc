@@ -66,7 +66,9 @@ TEST_CASE("a commit that fails behind its sync is there after the next start, an
       test::SteppedCatalogue parts(fixture.faulty_options(), fixture.loop);
       for (const auto& outcome : fixture.insert_three(parts, 10)) REQUIRE(outcome->has_value());
       fixture.vfs.fail(FaultyVfs::grow_index, 0, sys_errno);
-      REQUIRE_FALSE(fixture.insert(parts, {&large, 1})[0]->has_value());
+      const io::Result<> inserted = *fixture.insert(parts, {&large, 1})[0];
+      REQUIRE_FALSE(inserted.has_value());
+      CHECK(inserted.error().code == io::Errc::system);  // not what means that nothing was done
       CHECK(fixture.vfs.has_failed());
       CHECK(parts.catalogue.failed());  // whoever brought the files leaves them alone
       for (const auto& outcome : fixture.insert_three(parts, 20)) CHECK_FALSE(outcome->has_value());

@@ -154,6 +154,23 @@ TEST_CASE("a log that a reader has kept long is copied to its end: what is urgen
   held.end();
   CHECK(held.made->value());
   CHECK(held.parts.catalogue.wal_bytes() == 0);
+  // And then it is as little as before.
+  const uint64_t next = held.outgrow(held.parts, 2 * held.bound_bytes, 6000);
+  for (const auto& outcome : held.insert_three(held.parts, next)) REQUIRE(outcome->has_value());
+  CHECK(held.parts.catalogue.wal_bytes() < held.bound_bytes);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a log that has started again and is too long with its first commit presses at once") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 256 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  CHECK(parts.catalogue.wal_bytes() == 0);
+  Link large = test::make_link(next);
+  large.extents[0].checksums.assign(290 * kKiB, 'x');
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  CHECK(parts.catalogue.is_checkpoint_pressing());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a checkpoint for which there is no space presses again when more is there to copy") {

@@ -133,7 +133,7 @@ int FaultyVfs::before(Kind kind, bool wal) {
     case truncate:
       return SQLITE_IOERR_TRUNCATE;
     case grow_index:
-      return sys_errno_ == ENOMEM ? SQLITE_NOMEM : SQLITE_IOERR_SHMSIZE;
+      return sys_errno_ == ENOMEM ? SQLITE_IOERR_NOMEM : SQLITE_IOERR_SHMSIZE;
     default:
       return SQLITE_IOERR_FSYNC;
   }

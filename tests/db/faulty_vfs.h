@@ -35,8 +35,8 @@ class FaultyVfs {
   const std::string& name() const { return name_; }
 
   // Lets the nth operation of these kinds from now on fail (0: the next one), once. With ENOSPC a
-  // write becomes SQLITE_FULL, with ENOMEM what grows SQLITE_NOMEM, as the real VFS does it; else it is the kind's
-  // SQLITE_IOERR_*.
+  // write becomes SQLITE_FULL, with ENOMEM what grows SQLITE_IOERR_NOMEM, as the real VFS does it; else it is the
+  // kind's SQLITE_IOERR_*.
   void fail(unsigned kinds, uint64_t nth, int sys_errno);
   bool has_failed() const;
   // How many there were of one kind, with wal_only or main_only perhaps.

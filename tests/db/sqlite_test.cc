@@ -177,8 +177,9 @@ TEST_CASE("every kind of SQLite failure has its error code") {
       {SQLITE_CANTOPEN, ENOENT, io::Errc::system},
       {SQLITE_CANTOPEN, EMFILE, io::Errc::exhausted},
       {SQLITE_IOERR_FSYNC, EIO, io::Errc::system},
-      {SQLITE_IOERR_FSYNC, ENOSPC, io::Errc::system},    // bytes are lost, whatever the reason
-      {SQLITE_IOERR_SHMSIZE, ENOSPC, io::Errc::system},  // behind the sync of a commit
+      {SQLITE_IOERR_FSYNC, ENOSPC, io::Errc::system},     // bytes are lost, whatever the reason
+      {SQLITE_IOERR_SHMSIZE, ENOSPC, io::Errc::system},   // behind the sync of a commit
+      {SQLITE_IOERR_NOMEM, ENOSPC, io::Errc::exhausted},  // the errno is of something earlier
       {SQLITE_CORRUPT_INDEX, 0, io::Errc::corrupt},
       {SQLITE_CORRUPT, EIO, io::Errc::system},  // a read that failed
       {SQLITE_NOTADB, 0, io::Errc::corrupt},
