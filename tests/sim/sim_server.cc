@@ -19,6 +19,7 @@ server::Config SimServer::small_config() {
 SimServer::SimServer(World& world, server::Config config, unsigned loops)
     : world_(world),
       config_(std::move(config)),
+      checkpoint_bytes_(64 * kKiB << world.chance().below(7)),
       vfs_(world),
       client_loop_(world.add_loop()),
       space_(config_.durability == server::Durability::full ? storage::Durability::full : storage::Durability::process,
@@ -37,7 +38,7 @@ io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   db::CatalogueOptions options;
   options.path = config_.data_dir.string() + "/catalogue.sqlite3";
   options.vfs = vfs_.name();
-  options.checkpoint_bytes = kCheckpointBytes;
+  options.checkpoint_bytes = checkpoint_bytes_;
   options.durability = config_.durability == server::Durability::full ? db::Durability::full : db::Durability::process;
   auto file = db::CatalogueFile::open(options, world_.log());
   if (!file) return std::unexpected(file.error());

@@ -16,9 +16,6 @@ namespace ringdrop::sim {
 
 class SimServer {
  public:
-  // Of the catalogue's log. A life is some hundred actions: small enough for several checkpoints in it.
-  static constexpr uint64_t kCheckpointBytes = 64 * kKiB;
-
   // `world` outlives it. The configuration's data_dir is "data".
   SimServer(World& world, server::Config config, unsigned loops = 2);
   ~SimServer();
@@ -35,6 +32,8 @@ class SimServer {
   db::Catalogue& catalogue() { return *catalogue_; }
   SimVfs& vfs() { return vfs_; }
   World& world() { return world_; }
+  // Of the catalogue's log, by the world's chance: a life is some hundred actions, and some have several checkpoints.
+  uint64_t checkpoint_bytes() const { return checkpoint_bytes_; }
 
   // What a small test needs: short times, little memory, no floor.
   static server::Config small_config();
@@ -42,6 +41,7 @@ class SimServer {
  private:
   World& world_;
   server::Config config_;
+  const uint64_t checkpoint_bytes_;
   SimVfs vfs_;
   std::vector<io::EventLoop*> loops_;
   io::EventLoop& client_loop_;
