@@ -31,12 +31,24 @@ class DownloadCounts {
     }
     ++*place.count;
   }
-  std::vector<db::DownloadCount> take() {
+  // Links.
+  std::size_t size() const { return counts_.size(); }
+  // Those of at most so many links; nobody else has them any more.
+  std::vector<db::DownloadCount> take(std::size_t most) {
     std::vector<db::DownloadCount> counts;
-    for (const auto& [token, downloads] : counts_) counts.push_back({token, downloads});
-    counts_.clear();
+    while (counts.size() < most && !counts_.empty()) {
+      const auto first = counts_.begin();
+      counts.push_back({first->first, first->second});
+      counts_.erase(first);
+    }
     ++round_;
     return counts;
+  }
+  // They were taken and are not written. What has no room any more is not counted.
+  void put_back(const std::vector<db::DownloadCount>& counts) {
+    for (const auto& [token, downloads] : counts) {
+      if (counts_.size() < kMostCounted || counts_.contains(token)) counts_[token] += downloads;
+    }
   }
 
   struct Unsettled {

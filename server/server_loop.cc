@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 namespace ringdrop::server {
@@ -65,6 +64,9 @@ io::Task<bool> ServerLoop::close(io::TimePoint cut_at) {
   co_await scope_.join();
   co_await pool_.close();
   co_await write_download_counts();
+  if (download_counts_.size() > 0) {
+    loop_.log().warn(fmt::format("downloads of {} links are not counted", download_counts_.size()));
+  }
   if (blobs_) co_await blobs_->close();
   blobs_.reset();
   co_return true;
@@ -112,14 +114,15 @@ io::Task<> ServerLoop::write_download_counts() {
     if (settled) settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
     if (!settled) download_counts_.add_unsettled(one.token, one.completed);
   }
-  if (!settled) co_return;
-  const std::vector<db::DownloadCount> counts = download_counts_.take();
-  io::Result<> counted;
-  for (std::span<const db::DownloadCount> left = counts; counted && !left.empty();) {
-    const auto some = left.first(std::min(left.size(), db::Catalogue::kMostRowsAtATime));
-    left = left.subspan(some.size());
-    counted = co_await shared_.catalogue.count_downloads(loop_, some);
-    if (!counted) loop_.log().warn(fmt::format("downloads are not counted: {}", io::describe(counted.error())));
+  // Those that are there now: more may come meanwhile.
+  for (std::size_t left = settled ? download_counts_.size() : 0; left > 0;) {
+    const auto counts = download_counts_.take(std::min(left, db::Catalogue::kMostRowsAtATime));
+    left -= counts.size();
+    const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, counts);
+    if (counted) continue;
+    loop_.log().warn(fmt::format("downloads are not counted yet: {}", io::describe(counted.error())));
+    download_counts_.put_back(counts);
+    break;
   }
 }
 

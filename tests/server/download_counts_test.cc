@@ -10,7 +10,7 @@ namespace {
 
 std::map<std::string, uint64_t> taken(DownloadCounts& counts) {
   std::map<std::string, uint64_t> by_token;
-  for (const db::DownloadCount& one : counts.take()) {
+  for (const db::DownloadCount& one : counts.take(counts.size())) {
     CHECK(by_token.emplace(one.token, one.downloads).second);
   }
   return by_token;
@@ -32,6 +32,23 @@ TEST_CASE("the downloads of a link are counted together, whoever remembers where
   }
 }
 
+TEST_CASE("some are taken and the others stay; what is put back counts with what has come meanwhile") {
+  DownloadCounts counts;
+  DownloadCounts::Place first;
+  DownloadCounts::Place second;
+  counts.add("a", first);
+  counts.add("b", second);
+  CHECK(counts.size() == 2);
+  const auto some = counts.take(1);
+  REQUIRE(some.size() == 1);
+  CHECK(counts.size() == 1);
+  counts.add("a", first);
+  counts.add("b", second);
+  counts.put_back(some);
+  counts.add("a", first);
+  CHECK(taken(counts) == std::map<std::string, uint64_t>{{"a", 3}, {"b", 2}});
+}
+
 TEST_CASE("of too many links within one taking the later ones are not counted, those that are there go on") {
   DownloadCounts counts;
   DownloadCounts::Place first;
@@ -43,6 +60,9 @@ TEST_CASE("of too many links within one taking the later ones are not counted, t
   counts.add("first", first);
   const auto by_token = taken(counts);
   CHECK(by_token.size() == 10'000);
+  counts.add("first", first);
+  counts.put_back({{"late", 1}, {"first", 5}});
+  CHECK(taken(counts) == std::map<std::string, uint64_t>{{"first", 6}, {"late", 1}});
   CHECK(by_token.at("first") == 2);
 }
 
