@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "db/transaction.h"
 #include "tests/sim/run_task.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_server.h"
@@ -135,6 +136,38 @@ TEST_CASE("the downloads of more links than one transaction takes are all counte
     downloads += (*link)->downloads;
   }
   CHECK(downloads == kLinks);
+}
+
+TEST_CASE("a download that cannot be counted, for another program has the catalogue's lock, is counted later") {
+  SimDisk disk(256 * kMiB);
+  World world(2, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  const auto created = run_task(world, loop, put(world, loop, server.address(), "x", "content"));
+  REQUIRE(created);
+  const std::string path = path_of(created->body);
+  const auto downloads = [&] {
+    const auto link = run_task(world, loop, server.catalogue().find(loop, path.substr(1, 22), loop.epoch_ms()));
+    REQUIRE(link);
+    REQUIRE(link->has_value());
+    return (*link)->downloads;
+  };
+  {
+    db::OpenOptions how;
+    how.path = "data/catalogue.sqlite3";
+    how.role = db::Role::writer;
+    how.vfs = server.vfs().name();
+    db::Database other = *db::Database::open(how);
+    const db::Transaction held = *db::Transaction::begin(other);
+    REQUIRE(run_task(world, loop, get(world, loop, server.address(), path)));
+    world.run_for(io::Milliseconds(8'000));
+    CHECK(server.catalogue().state() == db::CatalogueState::locked);
+    CHECK(downloads() == 0);
+  }
+  world.run_for(io::Milliseconds(8'000));
+  CHECK(downloads() == 1);
+  server.stop();
 }
 
 TEST_CASE("a stop while a slab of buffers is being made resident ends when it is") {
