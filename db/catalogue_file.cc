@@ -78,7 +78,6 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   auto writer = Database::open(how);
   if (!writer) return std::unexpected(writer.error());
   how.role = Role::checkpointer;
-  how.holds_log_writes = false;
   auto checkpointer = Database::open(how);
   if (!checkpointer) return std::unexpected(checkpointer.error());
 

@@ -1,8 +1,7 @@
 // What a download of a small file can cost at least on this machine, written as plainly as one can: a request is what a
-// receive brings, its answer lies ready: one of ANSWERS bodies in turn, behind a head as long as
-// ringdrop's. One epoll loop a thread; up to 16 KiB are one send of both, more is a send of the head and a sendfile, as
-// in ringdrop. It looks at no byte of the request and has no time-outs, so it is a bound to measure against and no
-// server.
+// receive brings, its answer lies ready: one of ANSWERS bodies in turn, behind a head as long as ringdrop's. One epoll
+// loop a thread; up to 16 KiB are one send of both, more is a send of the head and a sendfile, as in ringdrop. It looks
+// at no byte of the request and has no time-outs, so it is a bound to measure against and no server.
 //
 //   hot_answers BYTES ANSWERS THREADS
 //

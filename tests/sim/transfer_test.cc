@@ -102,6 +102,16 @@ TEST_CASE("many uploads side by side on several loops all arrive") {
   }
 }
 
+// As the catalogue has counted them.
+uint64_t downloads_of(SimServer& server, std::string_view path) {
+  io::EventLoop& loop = server.client_loop();
+  const std::string_view token = path.substr(1, 22);
+  const auto link = run_task(server.world(), loop, server.catalogue().find(loop, token, loop.epoch_ms()));
+  REQUIRE(link);
+  REQUIRE(link->has_value());
+  return (*link)->downloads;
+}
+
 TEST_CASE("the downloads of more links than one transaction takes are all counted") {
   constexpr std::size_t kLinks = 4 * db::Catalogue::kMostRowsAtATime + 100;
   SimDisk disk(256 * kMiB);
@@ -129,12 +139,7 @@ TEST_CASE("the downloads of more links than one transaction takes are all counte
   CHECK(world.now() - begun < io::Milliseconds(3'000));
   server.stop();
   uint64_t downloads = 0;
-  for (const std::string& path : paths) {
-    const auto link = run_task(world, loop, server.catalogue().find(loop, path.substr(1, 22), loop.epoch_ms()));
-    REQUIRE(link);
-    REQUIRE(link->has_value());
-    downloads += (*link)->downloads;
-  }
+  for (const std::string& path : paths) downloads += downloads_of(server, path);
   CHECK(downloads == kLinks);
 }
 
@@ -147,12 +152,6 @@ TEST_CASE("a download that cannot be counted, for another program has the catalo
   const auto created = run_task(world, loop, put(world, loop, server.address(), "x", "content"));
   REQUIRE(created);
   const std::string path = path_of(created->body);
-  const auto downloads = [&] {
-    const auto link = run_task(world, loop, server.catalogue().find(loop, path.substr(1, 22), loop.epoch_ms()));
-    REQUIRE(link);
-    REQUIRE(link->has_value());
-    return (*link)->downloads;
-  };
   {
     db::OpenOptions how;
     how.path = "data/catalogue.sqlite3";
@@ -163,10 +162,10 @@ TEST_CASE("a download that cannot be counted, for another program has the catalo
     REQUIRE(run_task(world, loop, get(world, loop, server.address(), path)));
     world.run_for(io::Milliseconds(8'000));
     CHECK(server.catalogue().state() == db::CatalogueState::locked);
-    CHECK(downloads() == 0);
+    CHECK(downloads_of(server, path) == 0);
   }
   world.run_for(io::Milliseconds(8'000));
-  CHECK(downloads() == 1);
+  CHECK(downloads_of(server, path) == 1);
   server.stop();
 }
 
