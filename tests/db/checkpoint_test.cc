@@ -173,6 +173,28 @@ TEST_CASE_FIXTURE(Fixture, "a log that has started again and is too long with it
   CHECK(parts.catalogue.is_checkpoint_pressing());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a log that another process has let start again presses as at first") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = kMiB;
+  test::SteppedCatalogue parts(how, loop);
+  const uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  std::optional<Database> reader = hold_snapshot();
+  Link large = test::make_link(next);
+  large.extents[0].checksums.assign(kNotLittle, 'x');
+  REQUIRE(insert(parts, {&large, 1})[0]->has_value());
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  CHECK_FALSE(parts.catalogue.is_checkpoint_pressing());
+  reader.reset();
+  OpenOptions other;
+  other.path = options().path;
+  other.role = Role::checkpointer;
+  REQUIRE(Database::open(other)->checkpoint(CheckpointMode::passive));
+  for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes / 2);
+  outgrow(parts, how.checkpoint_bytes, next + 4);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a checkpoint for which there is no space presses again when more is there to copy") {
   CatalogueOptions how = faulty_options();
   how.checkpoint_bytes = 256 * kKiB;
