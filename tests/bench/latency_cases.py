@@ -11,7 +11,7 @@ import sys
 
 from harness import KIB, MIB
 from measure import median, ratio
-from servers import Content, Nginx, Ringdrop
+from servers import Content, Nginx, Ringdrop, hot_answers
 
 RATE = 1000
 MOST_STOLEN = 0.002  # of the CPUs' time: a hundredth of the requests is to be late for the server's reasons alone
@@ -48,10 +48,11 @@ def hot_words(bench, server):
     return ("download", "--targets", targets, "--connections", CONNECTIONS, "--rate", RATE, "--seconds", bench.seconds)
 
 
-def beside(bench, server, *load):
-    """The GETs' numbers while that load runs, which starts before them and ends after them; its own rate is noted."""
+def beside(bench, server, *load, busy=None):
+    """The GETs' numbers while that load runs, which starts before them and ends after them; its own rate is noted. `busy`:
+    the server that has the load, if it is another one."""
     words = hot_words(bench, server)
-    background = bench.load(server, *load)
+    background = bench.load(busy or server, *load)
     try:
         result = bench.run(server, *words)
     finally:
@@ -107,7 +108,8 @@ def get_beside_uploads(bench):
 
 def cold_beside_hot(bench):
     """The cold set is larger than what the downloads can get through meanwhile, so it stays cold. At full speed they use
-    all the CPU there is, on both ends; at a pace it shows whether the disk is waited for."""
+    all the CPU there is, on both ends; at a pace it shows whether the disk is waited for. How much of it any server has to
+    bear here says a program that answers the hot ones and does nothing else, while ringdrop sends the cold ones."""
     size, files = bench.size(256 * MIB, 16 * MIB), bench.size(80, 8)
     loads = (Busy("cold ones"), Busy("cold ones", 50_000_000))
     work = f"4 KiB GETs, {RATE}/s"
@@ -131,6 +133,16 @@ def cold_beside_hot(bench):
             things[f"{kind.name}, alone"] = alone
             for busy in loads:
                 things[f"{kind.name}, {busy.name}"] = functools.partial(measured, busy)
+            if kind is Ringdrop:
+                plain = stack.enter_context(bench.server(hot_answers(4 * KIB, 64)))
+
+                def measured_plain(busy, server=server, words=words, plain=plain):
+                    forget_cached(server)
+                    return beside(bench, plain, *words, *busy.words, busy=server)
+
+                things[f"{plain.name}, alone"] = lambda plain=plain: bench.run(plain, *hot_words(bench, plain))
+                for busy in loads:
+                    things[f"{plain.name}, {busy.name}"] = functools.partial(measured_plain, busy)
         os.sync()  # what is in the page cache alone would be written while the first one is measured
         runs = bench.take_turns("cold_beside_hot", work, things, MOST_STOLEN)
     for kind, busy in itertools.product(kinds, loads):

@@ -10,6 +10,6 @@ cd "$root"
 sh deploy/packages.sh build bench
 mkdir -p build
 cmake --preset release --log-level=WARNING >build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
-cmake --build --preset release --target ringdrop ringdrop-load small_durable durable_append watchers >build/bench-build.log 2>&1 ||
+cmake --build --preset release --target ringdrop ringdrop-load small_durable durable_append hot_answers watchers >build/bench-build.log 2>&1 ||
   { cat build/bench-build.log >&2; exit 1; }
 exec python3 tests/bench/bench.py "$@"
