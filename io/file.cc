@@ -86,9 +86,10 @@ bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
 bool PageWindow::in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
   if (!ring_ || bytes == 0 || offset + bytes > length_) return false;
   if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kPagesStay) return true;
-  // Its last byte shows that the disk is not read for it now, and that nobody keeps readers out.
-  if (!ring_->reads_at_once(fd, offset + bytes - 1)) return false;
   if (!move_to(fd, offset, bytes) || !ring_->in_memory(pages_, offset - begin_, bytes)) return false;
+  // Its last byte shows that nobody keeps readers out. Only of what is there: of what is not, this would begin a read
+  // there, and the kernel would take who reads one piece after the other for one who jumps about.
+  if (!ring_->reads_at_once(fd, offset + bytes - 1)) return false;
   seen_ = now;
   seen_offset_ = offset;
   seen_bytes_ = bytes;

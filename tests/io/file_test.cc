@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -210,6 +211,38 @@ TEST_CASE("what the kernel has let go of is not in memory until it is read again
   const Result<std::size_t> got = files.fixture.run(read_some(*file, writable(read), 0, io::kNoFixedBuffer));
   REQUIRE(got.has_value());
   CHECK(file->in_memory(0, *got));
+}
+
+// By this process; from proc(5), /proc/pid/io.
+std::optional<uint64_t> read_from_disk() {
+  std::ifstream counters("/proc/self/io");
+  std::string name;
+  for (uint64_t bytes = 0; counters >> name >> bytes;) {
+    if (name == "read_bytes:") return bytes;
+  }
+  return std::nullopt;
+}
+
+// Or the kernel would take a download, which asks for the next piece and then reads this one, for reads all over the
+// file, and read no more ahead of it.
+TEST_CASE("to ask whether bytes are in memory reads none of them") {
+  Files files;
+  files.temporary.write("cold", pattern(kMiB));
+  Result<io::File> file = files.open("cold", OpenMode::read_own);
+  REQUIRE(file.has_value());
+  file->look_at_pages(kMiB);
+  const int fd = open((files.temporary / "cold").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  REQUIRE(fdatasync(fd) == 0);
+  REQUIRE(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  close(fd);
+  const std::optional<uint64_t> before = read_from_disk();
+  REQUIRE(before.has_value());
+  if (file->in_memory(512 * kKiB, 64 * kKiB)) {
+    MESSAGE("the directory for temporary files is memory itself");
+    return;
+  }
+  CHECK(read_from_disk() == before);
 }
 
 TEST_CASE("offsets above 4 GiB are offsets above 4 GiB") {
