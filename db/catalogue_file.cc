@@ -288,7 +288,8 @@ io::Result<CatalogueFile::Copied> CatalogueFile::checkpoint_by(Database& databas
   uint64_t covered = frames->in_log;
   const bool starts_again = frames->checkpointed == frames->in_log && wal_frames_.compare_exchange_strong(covered, 0);
   tried_frames_.store(wal_frames_.load());
-  if (starts_again) urgent_bytes_.store(kUrgentFactor * checkpoint_bytes_);
+  // Also of a log that another process, or a commit which has not told of itself yet, has let start again.
+  if (wal_bytes() <= kUrgentFactor * checkpoint_bytes_) urgent_bytes_.store(kUrgentFactor * checkpoint_bytes_);
   return starts_again ? Copied{HowMuch::all} : Copied{HowMuch::part, frames->checkpointed};
 }
 

@@ -171,8 +171,8 @@ class Statement::Use {
 // SQLITE_FULL, or a write refused for ENOSPC, EDQUOT, EFBIG: no_space. CORRUPT, NOTADB: corrupt, but
 // for a read that failed with EIO. BUSY, LOCKED (with EBUSY), NOMEM, no descriptor left: exhausted. A UNIQUE or
 // PRIMARY KEY in the way: exists; another constraint: refused. All else, and whatever its errno every failed sync, and
-// what comes behind the one of a commit: system. Never not_found: that a file of the catalogue is missing must not look
-// like an unknown link.
+// what comes behind the one of a commit: system (where that is memory: Transaction::commit() makes it so). Never
+// not_found: that a file of the catalogue is missing must not look like an unknown link.
 io::Error error_from_sqlite(int extended_code, int sys_errno, const char* op);
 
 // Bytes of a log of so many frames (https://www.sqlite.org/fileformat2.html#walformat).

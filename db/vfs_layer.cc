@@ -132,8 +132,8 @@ constexpr Methods forward_all() {
   };
 }
 
-// A page that did not fit into the cache was written in the middle of its transaction (of a migration: later ones keep
-// theirs), and is read again: so a read is behind what is held, too.
+// A page that did not fit into the cache was written in the middle of its transaction (while the catalogue is opened:
+// later ones keep theirs), and is read again: so a read is behind what is held, too.
 constexpr Methods log_methods() {
   Methods methods = forward_all();
   methods.xClose = close_log;

@@ -62,7 +62,7 @@ class DownloadCounts {
   std::vector<Unsettled> take_unsettled() { return std::exchange(unsettled_, {}); }
 
  private:
-  // Different links within one second; the count is approximate, memory is not.
+  // Different links that wait to be written; the count is approximate, memory is not.
   static constexpr std::size_t kMostCounted = 10'000;
   static constexpr std::size_t kMostUnsettled = 1'000;
 

@@ -87,6 +87,7 @@ io::Task<> ServerLoop::upkeep() {
   const std::stop_token stop = scope_.stop_token();
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + kUpkeepPause, stop));
+    if (stop.stop_requested()) co_return;  // close() does the rest, once
     const io::Result<> kept = co_await blobs_->upkeep();
     if (!kept) loop_.log().warn(fmt::format("upkeep of the blobs: {}", io::describe(kept.error())));
     co_await write_download_counts();
@@ -107,22 +108,31 @@ io::Task<> ServerLoop::make_checkpoints() {
 }
 
 io::Task<> ServerLoop::write_download_counts() {
-  // Where one is not written, for want of space or for another process's lock, the next is not either, and would wait
-  // as long for it.
-  io::Result<> settled;
+  // For want of space, or behind another process's lock, the next is not written either, and would wait as long for it.
+  // What fails in a sound catalogue is the trouble of the rows it fails for.
+  const auto is_for_all = [this](const io::Error& error) {
+    return error.code == io::Errc::exhausted || shared_.catalogue.state() != db::CatalogueState::sound;
+  };
+  bool waits = false;
   for (const DownloadCounts::Unsettled& one : download_counts_.take_unsettled()) {
-    if (settled) settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
-    if (!settled) download_counts_.add_unsettled(one.token, one.completed);
+    if (!waits) {
+      const io::Result<> settled = co_await shared_.catalogue.settle_download(loop_, one.token, one.completed);
+      if (settled) continue;
+      loop_.log().warn(fmt::format("a download is not settled yet: {}", io::describe(settled.error())));
+      waits = is_for_all(settled.error());
+    }
+    download_counts_.add_unsettled(one.token, one.completed);
   }
   // Those that are there now: more may come meanwhile.
-  for (std::size_t left = settled ? download_counts_.size() : 0; left > 0;) {
+  for (std::size_t left = download_counts_.size(); left > 0 && !waits;) {
     const auto counts = download_counts_.take(std::min(left, db::Catalogue::kMostRowsAtATime));
     left -= counts.size();
     const io::Result<> counted = co_await shared_.catalogue.count_downloads(loop_, counts);
     if (counted) continue;
-    loop_.log().warn(fmt::format("downloads are not counted yet: {}", io::describe(counted.error())));
-    download_counts_.put_back(counts);
-    break;
+    waits = is_for_all(counted.error());
+    loop_.log().warn(fmt::format("downloads of {} links are not counted{}: {}", counts.size(), waits ? " yet" : "",
+                                 io::describe(counted.error())));
+    if (waits) download_counts_.put_back(counts);
   }
 }
 
