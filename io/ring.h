@@ -73,8 +73,8 @@ class Ring {
   // Whether all these bytes of what was mapped are in the page cache, and up to date. The file is the process's own: of
   // others the kernel says that all is there. Immediate (mincore(2)).
   virtual bool in_memory(const void*, std::size_t, std::size_t) { return false; }
-  // Whether a read of the byte at `offset` would not wait: neither for the disk nor for who changes the file. Of what is
-  // not in the page cache a read begins. Immediate (preadv2(2), RWF_NOWAIT).
+  // Whether a read of the byte at `offset` would not wait: neither for the disk nor for who changes the file. Of what
+  // is not in the page cache a read begins. Immediate (preadv2(2), RWF_NOWAIT).
   virtual bool reads_at_once(int, uint64_t) { return false; }
   // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
   // without waiting for the peer. closed, system: the connection is lost. Immediate (sendfile(2)).

@@ -11,6 +11,7 @@ from recovery import fill
 from servers import Ringdrop
 
 SMALL = 1000
+LOOKED_UP = 500_000  # links: more than a run gets through, so that the large catalogue has each of them asked for once
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,7 +37,7 @@ def filled(bench, links):
         server.port = server.server.address[1]
         targets = server.directory / "targets"
         chosen = random.Random(links)
-        targets.write_text("".join(f"/api/links/{token_of(chosen.randrange(links))}\n" for _ in range(20_000)), "ascii")
+        targets.write_text("".join(f"/api/links/{token_of(chosen.randrange(links))}\n" for _ in range(LOOKED_UP)), "ascii")
         bench.run(server, "download", "--targets", targets, "--connections", 16, "--seconds", 0.5)
         yield server, ("download", "--targets", targets, "--connections", 64, "--seconds", bench.seconds)
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 from harness import KIB, MIB
-from measure import median, ratio
+from measure import forget_cached, median, ratio
 from servers import Content, Nginx, Ringdrop, hot_answers
 
 RATE = 1000
@@ -66,16 +66,8 @@ def beside(bench, server, *load, busy=None):
     if not result["short_slices"]:
         print(f"{server.name}: the latencies count what their own client waits for the CPU too", file=sys.stderr)
     keep = ("latency_us", "p50_ms", "p99_ms", "peak_rss_mib", "never_begun", "short_slices", "stolen")
-    return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"],
+    return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"], "beside_disk_gb_s": done["disk_read_gb"] / done["run_seconds"],
             "beside_seconds": done["run_seconds"]}
-
-
-def forget_cached(server):
-    """Takes all that the server keeps out of the page cache."""
-    os.sync()
-    for path in server.stored_files():
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def get_beside_uploads(bench):

@@ -1,6 +1,7 @@
 """Processes from outside: CPU time and memory of a server with all its children, and one run of the load generator
 against it."""
 
+import contextlib
 import json
 import os
 import re
@@ -60,10 +61,27 @@ def memory(pid, key):
     return total
 
 
+def read_from_disk(pid):
+    """In bytes, by the process and its descendants, all threads: what was not in the page cache (proc(5), io)."""
+    total = 0
+    for one in family(pid):
+        counters = Path(f"/proc/{one}/io").read_text("ascii")
+        total += int(re.search(r"^read_bytes: (\d+)$", counters, re.MULTILINE).group(1))
+    return total
+
+
 def forget_peak(pid):
     """From now on VmHWM is the peak since now (proc(5), clear_refs)."""
     for one in family(pid):
         Path(f"/proc/{one}/clear_refs").write_text("5", encoding="ascii")
+
+
+def forget_cached(server):
+    """Takes all that the server keeps out of the page cache."""
+    os.sync()
+    for path in server.stored_files():
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class Load:
@@ -73,6 +91,7 @@ class Load:
         self.server = server
         forget_peak(server.pid)
         self.cpu = cpu_seconds(server.pid)
+        self.read = read_from_disk(server.pid)
         self.steal = Steal()
         command, *options = [str(word) for word in words]
         self.process = subprocess.Popen([program, command, "--address", server.address, *options],
@@ -103,6 +122,7 @@ class Load:
         return {
             **report, "cpu_seconds": cpu, "gb_s": gigabytes / seconds, "req_s": report["requests"] / seconds,
             "cpu_s_gb": cpu / gigabytes if gigabytes else None, "cpu_us_req": cpu / requests * 1e6,
+            "disk_read_gb": (read_from_disk(self.server.pid) - self.read) / 1e9,
             "stolen": self.steal.part(),
             "p50_ms": report["latency_us"]["p50"] / 1e3, "p99_ms": report["latency_us"]["p99"] / 1e3,
             "peak_rss_mib": memory(self.server.pid, "VmHWM") / 2**20,

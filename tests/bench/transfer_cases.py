@@ -1,12 +1,13 @@
 """Uploads and downloads at full speed: how much comes through, and what it costs the server."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 import tempfile
 
 from harness import GIB, KIB, MIB
-from measure import median, ratio
+from measure import forget_cached, median, ratio
 from servers import Asyncio, Content, DurableAppend, Nginx, Ringdrop, SmallDurable, free_port, hot_answers
 
 HOT_FILES = 256
@@ -29,12 +30,13 @@ def on_fresh(bench, kind, *words, keep=False):
     return measured
 
 
-def fio(bench, way, depth, size):
-    """What the disk gives: O_DIRECT, 1 MiB at a time."""
+def fio(bench, way, depth, files, size):
+    """What the disk gives to so many at a time, each with a file of its own: O_DIRECT, 2 MiB at a time as ringdrop."""
     with tempfile.TemporaryDirectory(dir=bench.root) as directory:
         made = subprocess.run(
-            ["fio", "--name=device", f"--directory={directory}", f"--rw={way}", "--bs=1M", "--direct=1", f"--size={size}",
-             "--ioengine=io_uring", f"--iodepth={depth}", "--end_fsync=1", "--output-format=json"],
+            ["fio", "--name=device", f"--directory={directory}", f"--rw={way}", "--bs=2M", "--direct=1", f"--size={size}",
+             f"--numjobs={files}", "--group_reporting", "--ioengine=io_uring", f"--iodepth={depth}", "--end_fsync=1",
+             "--output-format=json"],
             check=True, capture_output=True, text=True)
     report = json.loads(made.stdout[made.stdout.index("{"):])["jobs"][0][way]
     return {"gb_s": report["bw_bytes"] / 1e9}
@@ -53,12 +55,12 @@ def loopback(bench):
     return {"gb_s": json.loads(made.stdout)["end"]["sum_received"]["bits_per_second"] / 8e9}
 
 
-def limits(bench, size):
+def limits(bench, files, size):
     """The device's and the loopback's, as far as their programs are installed."""
     things = {}
     if shutil.which("fio"):
-        things["disk, depth 1"] = lambda: fio(bench, "write", 1, size)
-        things["disk, depth 8"] = lambda: fio(bench, "write", 8, size)
+        things["disk, depth 1"] = lambda: fio(bench, "write", 1, files, size)
+        things["disk, depth 8"] = lambda: fio(bench, "write", 8, files, size)
     if shutil.which("iperf3"):
         things["loopback"] = lambda: loopback(bench)
     return things
@@ -70,7 +72,7 @@ def upload_large(bench):
         work = f"{connections} x {size_text(size)}"
         words = ("upload", "--connections", connections, "--count", connections, "--size", size)
         things = {kind.name: on_fresh(bench, kind, *words) for kind in bench.peers(Ringdrop, Nginx, Asyncio)}
-        things.update(limits(bench, size))
+        things.update(limits(bench, connections, size))
         runs = bench.take_turns("upload_large", work, things)
         if "nginx" in runs:
             bench.judge("upload_large", f"{work}, GB/s, to nginx", ratio(runs["ringdrop"], runs["nginx"], "gb_s"), least=2)
@@ -154,6 +156,33 @@ def download_large(bench):
                         ratio(runs["ringdrop"], runs["nginx"], "cpu_s_gb"), most=0.9)
 
 
+def download_cold(bench):
+    """Of files that only the disk has; each is read from its beginning to its end, ahead of what is sent by the kernel."""
+    for connections, full, quick in ((1, 4 * GIB, 32 * MIB), (8, 512 * MIB, 8 * MIB)):
+        size = bench.size(full, quick)
+        work = f"{connections} x {size_text(size)}"
+        with contextlib.ExitStack() as stack:
+            things = {}
+            for kind in bench.peers(Ringdrop, Nginx):
+                server = stack.enter_context(bench.server(kind))
+                targets = server.directory / "targets"
+                targets.write_text("".join(server.store(f"cold-{number}", Content(size)) + "\n"
+                                           for number in range(connections)), "ascii")
+                command = ("download", "--targets", targets, "--connections", connections, "--count", connections)
+
+                def measured(server=server, command=command):
+                    forget_cached(server)
+                    return bench.run(server, *command)
+
+                measured()  # what the machine has never read before may be slower to read
+                things[kind.name] = measured
+            if shutil.which("fio"):
+                things["disk, depth 8"] = lambda connections=connections, size=size: fio(bench, "read", 8, connections, size)
+            runs = bench.take_turns("download_cold", work, things)
+        if "nginx" in runs:
+            print(f"download_cold: {work}, GB/s, to nginx: {ratio(runs['ringdrop'], runs['nginx'], 'gb_s'):.2f}x")
+
+
 def framing(bench):
     for connections, full, quick in ((1, 2 * GIB, 32 * MIB), (8, 256 * MIB, 8 * MIB)):
         size = bench.size(full, quick)
@@ -185,4 +214,5 @@ def append(bench):
                 ratio(ours, runs["plain program, PATCHes of 1 MiB"], "gb_s"), least=0.9)
 
 
-CASES = {case.__name__: case for case in (upload_large, upload_small, download_small, download_large, framing, append)}
+CASES = {case.__name__: case for case in (upload_large, upload_small, download_small, download_large, download_cold,
+                                           framing, append)}

@@ -74,7 +74,7 @@ void raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
-using MakeScript = std::function<std::unique_ptr<load::Script>(std::size_t connection)>;
+using MakeScript = std::function<std::unique_ptr<load::Script>()>;
 
 // The connections dealt out to the threads in turn.
 std::vector<std::unique_ptr<load::Worker>> make_workers(const Options& options, const MakeScript& make_script) {
@@ -87,8 +87,8 @@ std::vector<std::unique_ptr<load::Worker>> make_workers(const Options& options, 
   for (std::size_t thread = 0; thread < threads; ++thread) {
     std::vector<std::unique_ptr<load::Connection>> connections;
     for (std::size_t i = thread; i < options.connections; i += threads) {
-      connections.push_back(std::make_unique<load::Connection>(address, make_script(i),
-                                                               load::Pace(options.pace, i, options.connections)));
+      connections.push_back(
+          std::make_unique<load::Connection>(address, make_script(), load::Pace(options.pace, i, options.connections)));
     }
     workers.push_back(std::make_unique<load::Worker>(std::move(connections), limits));
     workers.back()->connect();
@@ -173,17 +173,15 @@ int main(int argc, char** argv) {
       if (idle->parsed()) options.count = options.connections;
       const auto targets = read_lines(options.targets_file);
       load::Quota quota(options.count);
-      return run(
-          options, [&](std::size_t number) { return load::download_script(targets, number, quota); }, idle->parsed());
+      return run(options, [&] { return load::download_script(targets, quota); }, idle->parsed());
     }
     if (append->parsed()) {
       const load::Body piece(Framing::length, options.size, 0);
-      return run(options, [&](std::size_t) { return load::append_script(piece, options.size, options.count); }, false);
+      return run(options, [&] { return load::append_script(piece, options.size, options.count); }, false);
     }
     const load::Body body(options.framing, options.size, options.chunk_bytes);
     load::Quota quota(options.count);
-    return run(
-        options, [&](std::size_t) { return load::upload_script(body, options.framing, options.target, quota); }, false);
+    return run(options, [&] { return load::upload_script(body, options.framing, options.target, quota); }, false);
   } catch (const CLI::Error& error) {
     return app.exit(error);
   }

@@ -34,20 +34,18 @@ class UploadScript : public Script {
 
 class DownloadScript : public Script {
  public:
-  DownloadScript(const std::vector<std::string>& targets, std::size_t first, Quota& quota)
-      : targets_(targets), next_(first % targets.size()), quota_(quota) {}
+  DownloadScript(const std::vector<std::string>& targets, Quota& quota) : targets_(targets), quota_(quota) {}
 
   bool next(Message& message) override {
-    if (quota_.take() < 0) return false;
-    message = plain_message("GET", targets_[next_], "");
-    next_ = (next_ + 1) % targets_.size();
+    const int64_t number = quota_.take();
+    if (number < 0) return false;
+    message = plain_message("GET", targets_[static_cast<std::size_t>(number) % targets_.size()], "");
     return true;
   }
   void answered(const Response&) override {}
 
  private:
   const std::vector<std::string>& targets_;
-  std::size_t next_;
   Quota& quota_;
 };
 
@@ -101,8 +99,8 @@ class AppendScript : public Script {
 std::unique_ptr<Script> upload_script(const Body& body, Framing framing, std::string target, Quota& quota) {
   return std::make_unique<UploadScript>(body, framing, std::move(target), quota);
 }
-std::unique_ptr<Script> download_script(const std::vector<std::string>& targets, std::size_t first, Quota& quota) {
-  return std::make_unique<DownloadScript>(targets, first, quota);
+std::unique_ptr<Script> download_script(const std::vector<std::string>& targets, Quota& quota) {
+  return std::make_unique<DownloadScript>(targets, quota);
 }
 std::unique_ptr<Script> append_script(const Body& body, uint64_t piece_bytes, uint64_t pieces) {
   return std::make_unique<AppendScript>(body, piece_bytes, pieces);

@@ -43,8 +43,9 @@ class Script {
 // PUT (or POST, as a form) of the same body to one new name after another: `target` with the request's number for '%'.
 std::unique_ptr<Script> upload_script(const Body& body, Framing framing, std::string target, Quota& quota);
 
-// GET of the targets in turn, from the `first` one on.
-std::unique_ptr<Script> download_script(const std::vector<std::string>& targets, std::size_t first, Quota& quota);
+// GET of the targets, which all connections of a run take in turn: what one has asked for another does not find in a
+// cache.
+std::unique_ptr<Script> download_script(const std::vector<std::string>& targets, Quota& quota);
 
 // One upload by tus: a creation, then `pieces` PATCHes of the body, each after the answer to the one before.
 std::unique_ptr<Script> append_script(const Body& body, uint64_t piece_bytes, uint64_t pieces);
