@@ -1,6 +1,6 @@
 #!/bin/sh
 # What takes hours and finds what the suite's minute does not: crashes of the simulated world, kill -9 and power cuts of
-# the real binary. Prints the seed of what fails; exits 1 when anything did.
+# the real binary; and whether each case of the benchmark runs at all. Prints the seed of what fails; exits 1 when anything did.
 #
 #   sh deploy/packages.sh nightly
 #   sh tests/nightly.sh          needs the preset `release` built (sh tests/run.sh), and root for the power cuts
@@ -31,5 +31,6 @@ stage kills python3 tests/e2e/kill_test.py --ringdrop "$ringdrop"
 stage cuts python3 tests/e2e/cuts_test.py --ringdrop "$ringdrop"
 stage power python3 tests/e2e/power_cut_test.py --ringdrop "$ringdrop"
 stage qemu python3 tests/qemu/power_cut.py --ringdrop "$ringdrop"
+stage bench sh tests/bench/run.sh --quick
 
 [ -z "$failures" ] || { echo "nightly.sh: failed:$failures" >&2; exit 1; }

@@ -36,7 +36,7 @@ def durability(bench):
     full, process = runs["ringdrop"], runs["ringdrop, process"]
     print(f"durability: full has {ratio(full, process, 'req_s'):.2f} of the uploads/s of process; longest answer "
           f"{median(full, 'max_ms'):.0f} ms, write-ahead log {median(full, 'wal_mib'):.0f} MiB")
-    # A checkpoint is due each 8 MiB of the log: there are many in a run.
+    # A checkpoint is due each 16 MiB of the log: there are many in a run.
     bench.judge("durability", "longest answer while the log is checkpointed", median(full, "max_ms"), most=50, unit=" ms")
     bench.judge("durability", "write-ahead log at the end", median(full, "wal_mib"), most=64, unit=" MiB")
 
