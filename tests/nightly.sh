@@ -1,6 +1,7 @@
 #!/bin/sh
 # What takes hours and finds what the suite's minute does not: crashes of the simulated world, kill -9 and power cuts of
-# the real binary; and whether each case of the benchmark runs at all. Prints the seed of what fails; exits 1 when anything did.
+# the real binary; and whether each case of the benchmark runs at all. Prints the seed of what fails; exits 1 when
+# anything did.
 #
 #   sh deploy/packages.sh nightly
 #   sh tests/nightly.sh          needs the preset `release` built (sh tests/run.sh), and root for the power cuts
