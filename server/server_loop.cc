@@ -85,7 +85,7 @@ io::Task<> ServerLoop::cut_later(io::TimePoint cut_at) {
 
 io::Task<> ServerLoop::upkeep() {
   const std::stop_token stop = scope_.stop_token();
-  while (!stop.stop_requested()) {
+  while (true) {
     static_cast<void>(co_await pause_.wait(loop_.now() + kUpkeepPause, stop));
     if (stop.stop_requested()) co_return;  // close() does the rest, once
     const io::Result<> kept = co_await blobs_->upkeep();

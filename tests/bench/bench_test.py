@@ -31,11 +31,12 @@ BUILD = None
 
 class Scripted:
     """A server that calls `answer(number, body)` for each request, over all connections, and sends what it returns; None
-    ends the connection."""
+    ends the connection. `paths`: what was asked for."""
 
     def __init__(self, answer):
         self.answer = answer
         self.number = 0
+        self.paths = []
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
@@ -51,7 +52,7 @@ class Scripted:
 
     def _serve(self, connection):
         with contextlib.suppress(ConnectionError), connection, connection.makefile("rb") as file:  # the client may cut it
-            while file.readline():
+            while request := file.readline():
                 length = 0
                 while (line := file.readline()) not in (b"\r\n", b""):
                     name, _, value = line.partition(b":")
@@ -60,6 +61,7 @@ class Scripted:
                 body = file.read(length)
                 with self.lock:
                     number, self.number = self.number, self.number + 1
+                    self.paths.append(request.split()[1].decode())
                 answer = self.answer(number, body)
                 if answer is None:
                     return
@@ -84,7 +86,7 @@ class LoadGenerator(unittest.TestCase):
 
     def load(self, answer, command, *options):
         """Its exit code and its report."""
-        server = Scripted(answer)
+        server = self.server = Scripted(answer)
         self.addCleanup(server.close)
         if command == "download":
             options = ("--targets", self.targets, *options)
@@ -92,6 +94,13 @@ class LoadGenerator(unittest.TestCase):
                                *[str(option) for option in options]], capture_output=True, text=True, check=False,
                               timeout=60)
         return made.returncode, json.loads(made.stdout)
+
+    def test_connections_share_the_targets_so_that_each_is_asked_for_once(self):
+        paths = [f"/{number}" for number in range(40)]
+        self.targets.write_text("".join(path + "\n" for path in paths), "ascii")
+        code, _ = self.load(lambda *_: ok(), "download", "--count", len(paths), "--connections", 4)
+        self.assertEqual(code, 0)
+        self.assertEqual(sorted(self.server.paths), sorted(paths))
 
     def test_uploaded_bytes_are_the_contents_and_all_arrive(self):
         sizes = []

@@ -66,8 +66,8 @@ def beside(bench, server, *load, busy=None):
     if not result["short_slices"]:
         print(f"{server.name}: the latencies count what their own client waits for the CPU too", file=sys.stderr)
     keep = ("latency_us", "p50_ms", "p99_ms", "peak_rss_mib", "never_begun", "short_slices", "stolen")
-    return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"], "beside_disk_gb_s": done["disk_read_gb"] / done["run_seconds"],
-            "beside_seconds": done["run_seconds"]}
+    return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"],
+            "beside_disk_gb_s": done["disk_read_gb"] / done["run_seconds"], "beside_seconds": done["run_seconds"]}
 
 
 def get_beside_uploads(bench):
@@ -105,45 +105,40 @@ def cold_beside_hot(bench):
     size, files = bench.size(256 * MIB, 16 * MIB), bench.size(80, 8)
     loads = (Busy("cold ones"), Busy("cold ones", 50_000_000))
     work = f"4 KiB GETs, {RATE}/s"
-    kinds = bench.peers(Ringdrop, Nginx)
     with contextlib.ExitStack() as stack:
         things = {}
-        for kind in kinds:
-            server = stack.enter_context(bench.server(kind))
-            cold = server.directory / "cold"
-            cold.write_text("".join(server.store(f"cold-{n}", Content(size)) + "\n" for n in range(files)), "ascii")
-            words = ("download", "--targets", cold, "--count", files, "--seconds", bench.seconds + 1, "--cut")
 
-            def alone(server=server):
-                return bench.run(server, *hot_words(bench, server))
+        def measure(hot, cold, words):
+            """`hot` is asked at the rate, alone and while `cold` has the load."""
 
-            def measured(busy, server=server, words=words):
-                forget_cached(server)
-                bench.run(server, *hot_words(bench, server)[:-2], "--seconds", 0.2)  # the hot ones are hot again
-                return beside(bench, server, *words, *busy.words)
+            def measured(busy):
+                forget_cached(cold)
+                bench.run(hot, *hot_words(bench, hot)[:-2], "--seconds", 0.2)  # the hot ones are hot again
+                return beside(bench, hot, *words, *busy.words, busy=cold)
 
-            things[f"{kind.name}, alone"] = alone
+            things[f"{hot.name}, alone"] = lambda: bench.run(hot, *hot_words(bench, hot))
             for busy in loads:
-                things[f"{kind.name}, {busy.name}"] = functools.partial(measured, busy)
+                things[f"{hot.name}, {busy.name}"] = functools.partial(measured, busy)
+            return hot.name
+
+        names = []
+        for kind in bench.peers(Ringdrop, Nginx):
+            server = stack.enter_context(bench.server(kind))
+            targets = server.directory / "cold"
+            targets.write_text("".join(server.store(f"cold-{n}", Content(size)) + "\n" for n in range(files)), "ascii")
+            words = ("download", "--targets", targets, "--count", files, "--seconds", bench.seconds + 1, "--cut")
+            names.append(measure(server, server, words))
             if kind is Ringdrop:
-                plain = stack.enter_context(bench.server(hot_answers(4 * KIB, 64)))
-
-                def measured_plain(busy, server=server, words=words, plain=plain):
-                    forget_cached(server)
-                    return beside(bench, plain, *words, *busy.words, busy=server)
-
-                things[f"{plain.name}, alone"] = lambda plain=plain: bench.run(plain, *hot_words(bench, plain))
-                for busy in loads:
-                    things[f"{plain.name}, {busy.name}"] = functools.partial(measured_plain, busy)
+                names.append(measure(stack.enter_context(bench.server(hot_answers(4 * KIB, 64))), server, words))
         os.sync()  # what is in the page cache alone would be written while the first one is measured
         runs = bench.take_turns("cold_beside_hot", work, things, MOST_STOLEN)
-    for kind, busy in itertools.product(kinds, loads):
-        value = ratio(runs[f"{kind.name}, {busy.name}"], runs[f"{kind.name}, alone"], "p99_ms")
-        missing = busy.missing(runs, kind.name)
-        if kind is Ringdrop:
+    for name, busy in itertools.product(names, loads):
+        value = ratio(runs[f"{name}, {busy.name}"], runs[f"{name}, alone"], "p99_ms")
+        missing = busy.missing(runs, name)
+        if name == Ringdrop.name:
             bench.judge("cold_beside_hot", f"p99 of a hot GET {busy.name}, to alone{missing}", value, most=2)
         else:
-            print(f"cold_beside_hot: {kind.name}, {busy.name}: the same ratio is {value:.2f}{missing}")
+            print(f"cold_beside_hot: {name}, {busy.name}: the same ratio is {value:.2f}{missing}")
 
 
 CASES = {case.__name__: case for case in (cold_beside_hot, get_beside_uploads)}

@@ -1,6 +1,7 @@
 """Uploads and downloads at full speed: how much comes through, and what it costs the server."""
 
 import contextlib
+import functools
 import json
 import shutil
 import subprocess
@@ -177,7 +178,7 @@ def download_cold(bench):
                 measured()  # what the machine has never read before may be slower to read
                 things[kind.name] = measured
             if shutil.which("fio"):
-                things["disk, depth 8"] = lambda connections=connections, size=size: fio(bench, "read", 8, connections, size)
+                things["disk, depth 8"] = functools.partial(fio, bench, "read", 8, connections, size)
             runs = bench.take_turns("download_cold", work, things)
         if "nginx" in runs:
             print(f"download_cold: {work}, GB/s, to nginx: {ratio(runs['ringdrop'], runs['nginx'], 'gb_s'):.2f}x")
