@@ -2,6 +2,7 @@
 #include <liburing.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -128,8 +129,9 @@ int setup_ring(io_uring& ring) {
   const int error = io_uring_queue_init_params(kSubmissionEntries, &ring, &params);
   if (error < 0) return error;
   std::array<unsigned, 2> workers = kKernelWorkers;
-  io_uring_register_iowq_max_workers(&ring, workers.data());
-  return 0;
+  const int limited = io_uring_register_iowq_max_workers(&ring, workers.data());
+  if (limited < 0) io_uring_queue_exit(&ring);
+  return std::min(limited, 0);
 }
 
 std::expected<void, std::string> probe_io_uring() {
