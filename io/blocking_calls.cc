@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -189,6 +191,17 @@ void limit_unsent_bytes(int fd) {
   // A Unix socket has no such option, but a buffer that the kernel rounds up to a few messages (socket(7)).
   if (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &least, sizeof least) == 0) return;
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+}
+
+Result<uint64_t> bytes_in_flight(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  // A Unix socket has no such option, and no state in between.
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE) {
+    return fail(Errc::closed, "send");
+  }
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
 Address socket_address(int fd) {

@@ -36,11 +36,11 @@ void EventLoop::turn() {
   resuming_.swap(ready_);
   const std::size_t ready = resuming_.size();
   resume_some();
-  now_ = ring_.now();
-  if (health_.end_turn(now_, ready)) log_.warn(health_.complaint(ring_.thread_cpu_time()));
-
+  begin_step("what was submitted");
   unwatched_.begin_turn();
-  now_ = ring_.wait(ready_.empty() && unwatched_.empty() ? timers_.next() : now_);
+  const Ring::Wait wait = ring_.wait(ready_.empty() && unwatched_.empty() ? timers_.next() : now_);
+  if (health_.end_turn(wait.began, ready)) log_.warn(health_.complaint(ring_.thread_cpu_time()));
+  now_ = wait.ended;
   if (health_.begin_turn(now_)) health_.note_cpu_time(ring_.thread_cpu_time());
   if (now_ - gave_way_ >= kMostOnCpu) give_way();
   epoch_ms_.reset();  // it may have slept

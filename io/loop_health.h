@@ -3,9 +3,9 @@
 //
 // Every loop knows also whether it is asked often, for what its transfers move at a time.
 //
-// A turn is what a loop does between two waits, letting others have its CPU included: what comes meanwhile waits for
-// its end, and what is ready for that of further ones perhaps. So no turn should be long, and one that is says what it
-// was busy with.
+// A turn is what a loop does between two waits, what the kernel does at once for what was submitted and letting others
+// have its CPU included: what comes meanwhile waits for its end, and what is ready for that of further ones perhaps. So
+// no turn should be long, and one that is says what it was busy with.
 #pragma once
 
 #include <algorithm>
@@ -61,8 +61,8 @@ class LoopHealth {
     step_ = what;
     ++steps_;
   }
-  // It goes to wait. `ready`: how many coroutines were, at once. true: the turn was long, and the last complaint() is
-  // some time ago.
+  // It has begun to wait, or does not need to. `ready`: how many coroutines were, at once. true: the turn was long, and
+  // the last complaint() is some time ago.
   bool end_turn(TimePoint now, std::size_t ready);
   // What was wrong with the turn that has just ended, in words for the log. `used`: as for note_cpu_time().
   std::string complaint(std::chrono::nanoseconds used);

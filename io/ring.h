@@ -22,6 +22,12 @@ struct SentNow {
 
 class Ring {
  public:
+  // A wait: until it began the kernel was busy with what it had been handed.
+  struct Wait {
+    TimePoint began{};
+    TimePoint ended{};
+  };
+
   virtual ~Ring() = default;
 
   // Takes the operation on; its completion comes in a later deliver(), never from inside submit(). The operation and
@@ -32,8 +38,9 @@ class Ring {
   // Gives a descriptor back, without a completion. Cancels nothing: await what is in flight on it first.
   virtual void close(int fd) = 0;
 
-  // Hands over what was submitted and waits for a completion, a wake() or `until`. Returns when the wait was over.
-  virtual TimePoint wait(TimePoint until) = 0;
+  // Hands over what was submitted, of which the kernel does at once what it can, and then waits for a completion, a
+  // wake() or `until`.
+  virtual Wait wait(TimePoint until) = 0;
   // Calls complete() of what is done. After each wait().
   virtual void deliver() = 0;
   // Any thread: ends a wait().

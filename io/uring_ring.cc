@@ -2,12 +2,9 @@
 
 #include <fcntl.h>
 #include <liburing.h>
-#include <linux/sockios.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +16,7 @@
 #include <ctime>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "base/check.h"
@@ -63,6 +61,18 @@ class UringRing::State {
       sqe = io_uring_get_sqe(&ring);
     }
     return sqe;
+  }
+
+  // Until something is completed, or for so long.
+  void await_completion(std::optional<std::chrono::nanoseconds> most) {
+    __kernel_timespec limit{};
+    if (most) {
+      limit.tv_sec = most->count() / 1'000'000'000;
+      limit.tv_nsec = most->count() % 1'000'000'000;
+    }
+    io_uring_cqe* unused = nullptr;
+    // Submits too what the kernel has not taken before.
+    io_uring_submit_and_wait_timeout(&ring, &unused, 1, most ? &limit : nullptr, nullptr);
   }
 
   void arm_wake_up() {
@@ -131,30 +141,29 @@ void UringRing::close(int fd) {
   io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
-TimePoint UringRing::wait(TimePoint until) {
+Ring::Wait UringRing::wait(TimePoint until) {
   State& state = *state_;
   // Order matters: first announce the sleep, then look whether anybody called. A caller does it the other way round.
   state.sleeping.store(true);
-  bool wait = !state.woken.exchange(false);
+  bool sleeps = !state.woken.exchange(false);
   {
     const std::lock_guard lock(state.completed_mutex);
     state.delivering.swap(state.completed);
   }
-  wait = wait && state.delivering.empty();
+  sleeps = sleeps && state.delivering.empty();
 
-  const auto left = until == kNever ? std::chrono::nanoseconds::max() : std::chrono::nanoseconds(until - now());
-  if (wait && left.count() > 0) {
-    __kernel_timespec limit{};
-    limit.tv_sec = left.count() / 1'000'000'000;
-    limit.tv_nsec = left.count() % 1'000'000'000;
-    io_uring_cqe* unused = nullptr;
-    io_uring_submit_and_wait_timeout(&state.ring, &unused, 1, until == kNever ? nullptr : &limit, nullptr);
-  } else {
-    // DEFER_TASKRUN: completions are made when the loop asks for them.
-    io_uring_submit_and_get_events(&state.ring);
+  // One call would do for both, but nobody would know which part of it was the sleep. DEFER_TASKRUN: completions are
+  // made when the loop asks for them.
+  if (!sleeps || io_uring_sq_ready(&state.ring) > 0) io_uring_submit_and_get_events(&state.ring);
+  Wait wait;
+  wait.began = wait.ended = now();
+  if (sleeps && wait.began < until && io_uring_cq_ready(&state.ring) == 0) {
+    state.await_completion(until == kNever ? std::nullopt
+                                           : std::optional<std::chrono::nanoseconds>(until - wait.began));
+    wait.ended = now();
   }
   state.sleeping.store(false);
-  return now();
+  return wait;
 }
 
 void UringRing::deliver() {
@@ -242,14 +251,7 @@ Address UringRing::local_address(int fd) {
 }
 
 Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
-  tcp_info info{};
-  socklen_t length = sizeof info;
-  // A Unix socket has no such option, and no state in between.
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE) {
-    return fail(Errc::closed, "send");
-  }
-  int bytes = 0;
-  return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
+  return bytes_in_flight(fd);
 }
 
 void UringRing::limit_unsent(int fd) {

@@ -26,7 +26,7 @@ class UringRing final : public Ring {
   void submit(Operation& operation) override;
   void cancel(Operation& operation) override;
   void close(int fd) override;
-  TimePoint wait(TimePoint until) override;
+  Wait wait(TimePoint until) override;
   void deliver() override;
   void wake() override;
   void complete_from_thread(Completion& completion, int32_t result) override;

@@ -31,7 +31,8 @@ void add(std::string& text, const Services& services, std::string_view name, std
 io::Task<std::string> format_metrics(const Services& services) {
   std::string text;
   add(text, services, "ringdrop_loop_longest_busy_seconds", "gauge",
-      "The longest time in the last minute for which a loop did not look for new work.", [](io::LoopHealth& health) {
+      "The longest time in the last minute or two for which a loop did not look for new work.",
+      [](io::LoopHealth& health) {
         return fmt::format("{:.6f}", std::chrono::duration<double>(health.longest_turn()).count());
       });
   add(text, services, "ringdrop_loop_long_turns_total", "counter",

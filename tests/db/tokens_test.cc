@@ -29,7 +29,7 @@ class BadRandom final : public io::Ring {
   void submit(io::Operation&) override {}
   void cancel(io::Operation&) override {}
   void close(int) override {}
-  io::TimePoint wait(io::TimePoint) override { return {}; }
+  Wait wait(io::TimePoint) override { return {}; }
   void deliver() override {}
   void wake() override {}
   void complete_from_thread(io::Completion&, int32_t) override {}

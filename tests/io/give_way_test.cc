@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/event_loop.h"
@@ -36,15 +37,20 @@ class NotingRing final : public io::Ring {
 
   Notes notes;
   std::chrono::nanoseconds others_take{0};
-  std::function<void()> before_wait = [] {};
+  std::chrono::nanoseconds submissions_take{0};
+  std::chrono::nanoseconds sleeps{0};
+  // A turn that was long has just ended.
+  std::function<void()> on_long_turn = [] {};
 
   void submit(io::Operation&) override {}
   void cancel(io::Operation&) override {}
   void close(int) override {}
-  io::TimePoint wait(io::TimePoint) override {
-    before_wait();
+  Wait wait(io::TimePoint) override {
     notes.emplace_back("wait");
-    return now_;
+    pass(submissions_take);
+    const io::TimePoint began = now_;
+    pass(sleeps);
+    return {began, now_};
   }
   void deliver() override { notes.emplace_back("deliver"); }
   void wake() override {}
@@ -54,6 +60,10 @@ class NotingRing final : public io::Ring {
     pass(others_take);
   }
   io::TimePoint now() override { return now_; }
+  std::chrono::nanoseconds thread_cpu_time() override {
+    std::exchange(on_long_turn, [] {})();
+    return {};
+  }
   io::EpochMs epoch_ms() override { return 0; }
   void random(MutableBytes) override {}
   io::Result<int> listen(const io::Address&) override { return 0; }
@@ -111,12 +121,26 @@ TEST_CASE("what others take of a loop's CPU is a step of its turn, and told as s
   static_cast<void>(noting.turn(microseconds(200)));
   CHECK(health.long_turns() == 0);  // what it has begun ends before the next wait
   std::string complaint;
-  noting.ring.before_wait = [&] { complaint = health.complaint(std::chrono::nanoseconds(0)); };
+  noting.ring.on_long_turn = [&] { complaint = health.complaint(std::chrono::nanoseconds(0)); };
   static_cast<void>(noting.turn(milliseconds(1)));
   CHECK(health.longest_turn() == milliseconds(31));
   CHECK(health.long_turns() == 1);
   CHECK(complaint.starts_with("a turn of the loop took 31.0 ms, 30.0 ms of it for: others on its CPU (one of "));
   CHECK(complaint.ends_with("; its thread had a CPU for 0.0 ms: others were busy, or a call has blocked"));
+}
+
+TEST_CASE(
+    "what the kernel does at once with what was submitted is a step of the turn, and the sleep behind it is not") {
+  NotingLoop noting;
+  io::LoopHealth& health = noting.loop.health();
+  noting.ring.submissions_take = milliseconds(20);
+  noting.ring.sleeps = milliseconds(500);
+  std::string complaint;
+  noting.ring.on_long_turn = [&] { complaint = health.complaint(std::chrono::nanoseconds(0)); };
+  static_cast<void>(noting.turn(milliseconds(2)));
+  CHECK(health.longest_turn() == milliseconds(22));
+  CHECK(health.long_turns() == 1);
+  CHECK(complaint.starts_with("a turn of the loop took 22.0 ms, 20.0 ms of it for: what was submitted (one of "));
 }
 
 TEST_CASE("a ring yields unless its thread was off the CPU by itself since the last time") {

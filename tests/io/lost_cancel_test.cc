@@ -44,7 +44,7 @@ class LossyRing final : public io::Ring {
     }
   }
   void close(int fd) override { real_.close(fd); }
-  io::TimePoint wait(io::TimePoint until) override { return real_.wait(until); }
+  Wait wait(io::TimePoint until) override { return real_.wait(until); }
   void deliver() override { real_.deliver(); }
   void wake() override { real_.wake(); }
   void complete_from_thread(io::Completion& completion, int32_t result) override {

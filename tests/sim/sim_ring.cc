@@ -19,12 +19,12 @@ void SimRing::close(int fd) {
   world_.close(fd);
 }
 
-io::TimePoint SimRing::wait(io::TimePoint until) {
+io::Ring::Wait SimRing::wait(io::TimePoint until) {
   // A wake-up that came during this turn's own work, and what completions make ready, are the next turn's.
   const bool again = woken_ || !done_.empty();
   woken_ = false;
   until_ = again ? now() : until;
-  return now();
+  return {now(), now()};
 }
 
 void SimRing::deliver() {

@@ -17,7 +17,7 @@ class SimRing final : public io::Ring {
   void submit(io::Operation& operation) override;
   void cancel(io::Operation& operation) override;
   void close(int fd) override;
-  io::TimePoint wait(io::TimePoint until) override;
+  Wait wait(io::TimePoint until) override;
   void deliver() override;
   void wake() override { woken_ = true; }
   void complete_from_thread(io::Completion& completion, int32_t result) override;
