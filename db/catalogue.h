@@ -44,8 +44,8 @@ class Catalogue {
   // Uploads wait behind a transaction, and each page that it changes stays in memory until its commit.
   static constexpr std::size_t kMostRowsAtATime = 500;
 
-  // `writer` has `file` as its batch, and one thread; `reader` and `checkpointer` have one thread
-  // each and no batch. All outlive the catalogue; the lanes end before the file.
+  // Each lane has one thread; `writer` has `file` as its batch, `reader` file.reads(), `checkpointer` none. All outlive
+  // the catalogue; the lanes end before the file.
   Catalogue(CatalogueFile& file, io::Lane& writer, io::Lane& reader, io::Lane& checkpointer)
       : file_(file), writer_lane_(writer), reader_lane_(reader), checkpoint_lane_(checkpointer) {}
   Catalogue(const Catalogue&) = delete;

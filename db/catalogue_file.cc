@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "db/migrations.h"
@@ -146,6 +147,13 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
   const io::Result<> written = write_all(jobs);
   if (written) return;
   for (io::Job* const job : jobs) static_cast<WriteJob*>(job)->refuse(written.error());
+}
+
+void CatalogueFile::Reads::run_all(std::span<io::Job* const> jobs) noexcept {
+  std::optional<io::Result<Snapshot>> snapshot;
+  // Without one each read has its own, and its own trouble.
+  if (jobs.size() > 1) snapshot.emplace(Snapshot::begin(reader_));
+  for (io::Job* const job : jobs) job->run();
 }
 
 // Nothing has been written when it fails.

@@ -100,7 +100,7 @@ struct OpenCatalogue {
   OpenCatalogue(std::unique_ptr<db::CatalogueFile> opened, std::size_t capacity)
       : file(std::move(opened)),
         writer("db-writer", 1, capacity, file.get()),
-        reader("db-reader", 1, capacity),
+        reader("db-reader", 1, capacity, &file->reads()),
         checkpointer("db-checkpoint", 1, capacity),
         catalogue(*file, writer, reader, checkpointer) {}
 

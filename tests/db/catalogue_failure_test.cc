@@ -316,7 +316,7 @@ bool survives_fault(const Faults& faults, uint64_t nth) {
   if (opened) {
     CatalogueFile& file = **opened;
     test::SteppedLane writer(file);
-    io::WorkerLane reader("reader", 1, 16);
+    io::WorkerLane reader("reader", 1, 16, &file.reads());
     io::WorkerLane checkpointer("checkpointer", 1, 16);
     Catalogue catalogue(file, writer, reader, checkpointer);
     io::EventLoop& loop = fixture.loop.loop();

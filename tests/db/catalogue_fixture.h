@@ -75,7 +75,7 @@ struct CatalogueFixture {
 
   std::unique_ptr<db::CatalogueFile> file;
   io::WorkerLane writer{"writer", 1, 4096, file.get()};
-  io::WorkerLane reader{"reader", 1, 4096};
+  io::WorkerLane reader{"reader", 1, 4096, &file->reads()};
   io::WorkerLane checkpointer{"checkpointer", 1, 16};
   db::Catalogue catalogue{*file, writer, reader, checkpointer};
 };
@@ -87,7 +87,7 @@ struct SteppedCatalogue {
 
   std::unique_ptr<db::CatalogueFile> file;
   SteppedLane writer{*file};
-  io::WorkerLane reader{"reader", 1, 16};
+  io::WorkerLane reader{"reader", 1, 16, &file->reads()};
   io::WorkerLane checkpointer{"checkpointer", 1, 16};
   db::Catalogue catalogue{*file, writer, reader, checkpointer};
 };

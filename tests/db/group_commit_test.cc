@@ -2,6 +2,7 @@
 
 #include <latch>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -140,10 +141,73 @@ TEST_CASE_FIXTURE(Fixture, "a lookup does not wait for a commit, nor see it befo
   CHECK(has(parts.catalogue, 2));
 }
 
+// Looks a link up, as a job of the reader lane.
+class Lookup final : public io::Job {
+ public:
+  Lookup(CatalogueFile& file, uint64_t number) : file_(file), token_(test::make_link(number).token) {}
+  void run() noexcept override {
+    const auto link = file_.read([&](Tables& tables) { return tables.links.find(token_, test::kNow); });
+    found = link.has_value() && link->has_value();
+  }
+  void complete(int32_t) noexcept override {}
+
+  bool found = false;
+
+ private:
+  CatalogueFile& file_;
+  std::string token_;
+};
+
+// Commits a link, from whatever thread it is run on.
+class Insert final : public WriteJob {
+ public:
+  Insert(CatalogueFile& file, uint64_t number) : WriteJob(file), link_(test::make_link(number)) {}
+  void complete(int32_t) noexcept override {}
+
+ private:
+  io::Result<> write(Tables& tables) override { return tables.links.insert(link_); }
+
+  Link link_;
+};
+
+// Commits a link while the reader lane is at it.
+class InsertMeanwhile final : public io::Job {
+ public:
+  InsertMeanwhile(CatalogueFile& file, uint64_t number) : file_(file), insert_(file, number) {}
+  void run() noexcept override {
+    io::Job* const jobs[] = {&insert_};
+    file_.run_all(jobs);
+  }
+  void complete(int32_t) noexcept override {}
+
+ private:
+  CatalogueFile& file_;
+  Insert insert_;
+};
+
+TEST_CASE_FIXTURE(Fixture,
+                  "reads that wait together see the catalogue in one state, and later ones what came meanwhile") {
+  const auto file = test::open_file(options(), loop.log());
+  InsertMeanwhile first(*file, 1);
+  first.run();
+  Lookup known(*file, 1);
+  InsertMeanwhile meanwhile(*file, 2);
+  Lookup too_young(*file, 2);
+  io::Job* const together[] = {&known, &meanwhile, &too_young};
+  file->reads().run_all(together);
+  CHECK(known.found);
+  CHECK_FALSE(too_young.found);
+
+  Lookup later(*file, 2);
+  io::Job* const alone[] = {&later};
+  file->reads().run_all(alone);
+  CHECK(later.found);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a write that finds its lane full is told so and changes nothing") {
   const auto file = test::open_file(options(), loop.log());
   io::WorkerLane writer("writer", 1, 1, file.get());
-  io::WorkerLane reader("reader", 1, 1);
+  io::WorkerLane reader("reader", 1, 1, &file->reads());
   io::WorkerLane checkpointer("checkpointer", 1, 1);
   Catalogue catalogue(*file, writer, reader, checkpointer);
   std::vector<Link> links;

@@ -44,7 +44,7 @@ io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   if (!file) return std::unexpected(file.error());
   file_ = std::move(*file);
   SimLane& writer = world_.add_lane(file_.get());
-  SimLane& reader = world_.add_lane();
+  SimLane& reader = world_.add_lane(&file_->reads());
   SimLane& checkpointer = world_.add_lane();
   catalogue_ = std::make_unique<db::Catalogue>(*file_, writer, reader, checkpointer);
   server_ = std::make_unique<server::Server>(config_, loops_, space_, *catalogue_, world_.add_lane(),
