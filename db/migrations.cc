@@ -88,8 +88,25 @@ CREATE TABLE contents (
 ) STRICT;
 )sql";
 
+// 6: the extents of a link in one tree, by link, so that a lookup need not find them by way of an index; those of one
+// link are next to each other. Of ten million it takes some ten seconds, and 330 MB of the log.
+constexpr const char* kExtentsByLink = R"sql(
+CREATE TABLE extents_by_link (
+  file INTEGER NOT NULL UNIQUE,
+  link INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  checksums BLOB NOT NULL,
+  PRIMARY KEY (link, position)
+) STRICT, WITHOUT ROWID;
+INSERT INTO extents_by_link SELECT file, link, position, length, checksums FROM extents ORDER BY link, position;
+DROP TABLE extents;
+ALTER TABLE extents_by_link RENAME TO extents;
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads, kWatchIds, kContents};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads,
+                                       kWatchIds,        kContents,       kExtentsByLink};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "db/link_table.h"
 #include "tests/db/catalogue_fixture.h"
 
 namespace ringdrop::db {
@@ -59,6 +62,30 @@ TEST_CASE("a step that fails leaves nothing of itself, and the steps before it")
   CHECK_FALSE(database.in_transaction());
   CHECK(read(database, "PRAGMA user_version") == 1);
   CHECK(read(database, "SELECT x FROM a") == 1);
+}
+
+TEST_CASE("a link of an older file has its extents, in their order, whichever version the file was of") {
+  for (std::size_t version = 2; version <= catalogue_migrations().size(); ++version) {
+    const test::TemporaryDirectory directory;
+    Database database = open(directory.file("db"));
+    REQUIRE(migrate(database, catalogue_migrations().first(version)));
+    REQUIRE(
+        database.execute("INSERT INTO links (token, name, content_type, size, created_at_ms)"
+                         " VALUES ('a token', x'61', 'text/plain', 7, 1);"
+                         "INSERT INTO extents VALUES (20, 1, 0, 3, zeroblob(16)), (10, 1, 1, 4, zeroblob(32))",
+                         "make"));
+    REQUIRE(migrate(database));
+    io::Result<LinkTable> links = LinkTable::prepare(database);
+    REQUIRE(links.has_value());
+    const io::Result<std::optional<Link>> link = links->find("a token", test::kNow);
+    REQUIRE(link.has_value());
+    REQUIRE(link->has_value());
+    REQUIRE((*link)->extents.size() == 2);
+    CHECK((*link)->extents[0].file == 20);
+    CHECK((*link)->extents[0].length_bytes == 3);
+    CHECK((*link)->extents[1].file == 10);
+    CHECK((*link)->extents[1].checksums == std::string(32, '\0'));
+  }
 }
 
 TEST_CASE("a file of a newer version is refused and left as it is") {
