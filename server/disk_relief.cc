@@ -25,11 +25,24 @@ constexpr io::Milliseconds kPatience{5'000};
 
 }  // namespace
 
-Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_known) {
+Task<Result<std::optional<uint64_t>>> DiskRelief::too_few_bytes(storage::BlobStore& blobs) const {
   const Result<io::FileSystemStatus> disk = co_await blobs.file_system();
   if (!disk) co_return std::unexpected(disk.error());
   const uint64_t least = config_.min_free_bytes - config_.min_free_bytes / kPartOfFloorToWorry;
-  if (disk->free_bytes >= least) {
+  if (disk->free_bytes >= least) co_return std::nullopt;
+  co_return disk->free_bytes;
+}
+
+Task<Result<bool>> DiskRelief::is_short(storage::BlobStore& blobs) const {
+  const Result<std::optional<uint64_t>> few = co_await too_few_bytes(blobs);
+  if (!few) co_return std::unexpected(few.error());
+  co_return few->has_value();
+}
+
+Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_known) {
+  const Result<std::optional<uint64_t>> few = co_await too_few_bytes(blobs);
+  if (!few) co_return std::unexpected(few.error());
+  if (!*few) {
     since_.reset();
     co_return false;
   }
@@ -38,7 +51,7 @@ Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_kn
   if (!released) co_return std::unexpected(released.error());
   const bool all_released = all_space_known && uploads_.holding_space(loop_.now(), 1).empty();
   if (!all_released || loop_.now() < *since_ + kPatience) co_return false;
-  co_return co_await give_up_oldest(disk->free_bytes);
+  co_return co_await give_up_oldest(**few);
 }
 
 Task<Result<bool>> DiskRelief::give_up_oldest(uint64_t free_bytes) {

@@ -20,6 +20,9 @@ using io::Task;
 constexpr io::Milliseconds kCatalogueWatchPause{200};
 constexpr io::Milliseconds kCatalogueProbePause{1'000};
 constexpr io::Milliseconds kSweepPause{1'000};
+// While there is more to sweep than one round takes, the sweeper rests so many times as long as its last round took,
+// for those who share CPU, disk and catalogue with it; unless the disk is short of what it frees.
+constexpr int kSweepRest = 3;
 // A full disk is when the sweeper is needed most; as with a lock on the catalogue it may be over at any time.
 constexpr io::Milliseconds kSweepPauseUntilItPasses{2'000};
 constexpr io::Milliseconds kSweepPauseAfterFailure{60'000};
@@ -152,19 +155,26 @@ Task<> Server::probe_catalogue() {
 
 Task<> Server::sweep_for_ever() {
   const std::stop_token stop = accepting_.stop_token();
-  io::Milliseconds pause = kSweepPause;
+  std::chrono::nanoseconds pause = kSweepPause;
   while (!stop.stop_requested()) {
     static_cast<void>(co_await pause_.wait(loop_.now() + pause, stop));
     if (stop.stop_requested() || catalogue_.failed()) co_return;
+    const io::TimePoint began = loop_.now();
     const Result<bool> more = co_await sweep_once();
     if (more) {
-      pause = *more ? io::Milliseconds(0) : kSweepPause;
+      pause = *more ? co_await rest_from_sweep(loop_.now() - began) : kSweepPause;
     } else {
       loop_.log().warn(fmt::format("the sweeper: {}", io::describe(more.error())));
       const bool passes = more.error().code == io::Errc::no_space || more.error().code == io::Errc::exhausted;
       pause = passes ? kSweepPauseUntilItPasses : kSweepPauseAfterFailure;
     }
   }
+}
+
+// How long, after a round of that length with another one to follow.
+Task<std::chrono::nanoseconds> Server::rest_from_sweep(std::chrono::nanoseconds round) {
+  const Result<bool> is_short = co_await disk_relief_.is_short(loops_.front()->blobs());
+  co_return is_short && *is_short ? std::chrono::nanoseconds(0) : kSweepRest* round;
 }
 
 // All that gives space back. What fails for want of space does not keep the rest from it. true: there may be more.

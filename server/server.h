@@ -50,6 +50,7 @@ class Server {
   io::Task<> probe_catalogue();
   io::Task<> sweep_for_ever();
   io::Task<io::Result<bool>> sweep_once();
+  io::Task<std::chrono::nanoseconds> rest_from_sweep(std::chrono::nanoseconds round);
   io::Task<io::Result<>> release_space();
   io::Task<> save_uploads();
 
