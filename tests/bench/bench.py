@@ -38,11 +38,12 @@ import memory_cases  # noqa: E402
 import servers  # noqa: E402
 import table  # noqa: E402
 import transfer_cases  # noqa: E402
+import upkeep_case  # noqa: E402
 from harness import GIB, scratch_root  # noqa: E402
 from measure import Load, Steal  # noqa: E402
 
 CASES = {**transfer_cases.CASES, **latency_cases.CASES, **memory_cases.CASES, **catalogue_case.CASES,
-         **cut_case.CASES, **durability_case.CASES}
+         **cut_case.CASES, **durability_case.CASES, **upkeep_case.CASES}
 
 
 SLOW_FILE_SECONDS = 100e-6  # of CPU time; without that trap it is a tenth

@@ -7,7 +7,6 @@ import random
 import sys
 
 from measure import ratio
-from recovery import fill
 from servers import Ringdrop
 
 SMALL = 1000
@@ -30,11 +29,7 @@ def filled(bench, links):
     """A server that has so many links, and the command that looks some of them up."""
     print(f"catalogue: {links} links are made", file=sys.stderr, flush=True)
     with bench.server(Ringdrop, keep=True) as server:
-        server.stop()
-        fill(server.directory / "data", links, token_of, with_files=False)
-        server.server.start()
-        server.process = server.server.process
-        server.port = server.server.address[1]
+        server.fill(links, token_of=token_of, with_files=False)
         targets = server.directory / "targets"
         chosen = random.Random(links)
         targets.write_text("".join(f"/api/links/{token_of(chosen.randrange(links))}\n" for _ in range(LOOKED_UP)), "ascii")

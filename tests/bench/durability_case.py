@@ -1,20 +1,15 @@
 """What `durability = "full"` costs beside "process", in small uploads, where it costs most; and whether the catalogue's
 checkpoints are felt: the longest answer, and how far its write-ahead log grows."""
 
-from harness import MIB, Server
+from harness import MIB
 from latency_cases import MOST_STOLEN
 from measure import median, ratio
-from servers import Ringdrop, programs
+from servers import Ringdrop
 
 
 class ProcessDurability(Ringdrop):
     name = "ringdrop, process"
-
-    def start(self):
-        self.server = Server(self.directory, "--durability", "process", program=programs.ringdrop).start()
-        self.process = self.server.process
-        self.port = self.server.address[1]
-        return self
+    OPTIONS = ("--durability", "process")
 
 
 def durability(bench):

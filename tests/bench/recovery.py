@@ -42,16 +42,17 @@ def drop_caches():
         print("not root: the caches stay warm")
 
 
-def fill(data, links, token_of="{:022}".format, with_files=True):
+def fill(data, links, token_of="{:022}".format, with_files=True, expires_at_ms=None):
     """Rows of so many links, made while no server runs, and their files, all empty."""
     of_nothing = hashlib.sha256(b"").digest()
     with sqlite3.connect(data / "catalogue.sqlite3") as database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -1000000")  # KiB: random tokens go everywhere in their index
         database.executemany(
-            "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256)"
-            " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000, ?, ?)",
-            ((n + 1, token_of(n), hashlib.sha256(b"%d" % n).digest(), of_nothing) for n in range(links)))
+            "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms)"
+            " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000, ?, ?, ?)",
+            ((n + 1, token_of(n), hashlib.sha256(b"%d" % n).digest(), of_nothing, expires_at_ms)
+             for n in range(links)))
         database.executemany("INSERT INTO extents VALUES (?, ?, 0, 0, x'')",
                              ((FILES_A_DIRECTORY + n, n + 1) for n in range(links)))
     database.close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import recovery
 from harness import MIB, Server, random_bytes, wait_until
 from measure import family
 
@@ -112,12 +113,22 @@ class Ringdrop(Measured):
     """In its default configuration."""
 
     name = "ringdrop"
+    OPTIONS = ()
 
     def start(self):
-        self.server = Server(self.directory, program=programs.ringdrop).start()
-        self.process = self.server.process
+        self.server = Server(self.directory, *self.OPTIONS, program=programs.ringdrop)
+        return self.run()
+
+    def run(self):
+        self.process = self.server.start().process
         self.port = self.server.address[1]
         return self
+
+    def fill(self, links, **how):
+        """Gives it so many links (recovery.fill), for which it is stopped and started again."""
+        self.server.stop()
+        recovery.fill(self.server.data, links, **how)
+        return self.run()
 
     def path_of(self, name, location):
         return "/" + location.split("/", 3)[3] if "://" in location else location
