@@ -4,6 +4,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <thread>
+#include <utility>
 
 #include "db/catalogue.h"
 #include "tests/db/faulty_fixture.h"
@@ -11,8 +14,18 @@
 namespace ringdrop::db {
 namespace {
 
-using Fixture = test::FaultyFixture;
 using test::FaultyVfs;
+
+struct Fixture : test::FaultyFixture {
+  // As another process has it that makes a checkpoint.
+  Database open_other(std::string through = {}) const {
+    OpenOptions how;
+    how.path = options().path;
+    how.role = Role::checkpointer;
+    how.vfs = std::move(through);
+    return *Database::open(how);
+  }
+};
 
 TEST_CASE_FIXTURE(Fixture,
                   "what a checkpoint has left of the log is copied before the next commit, when it is little") {
@@ -185,14 +198,97 @@ TEST_CASE_FIXTURE(Fixture, "a log that another process has let start again press
   CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
   CHECK_FALSE(parts.catalogue.is_checkpoint_pressing());
   reader.reset();
-  OpenOptions other;
-  other.path = options().path;
-  other.role = Role::checkpointer;
-  REQUIRE(Database::open(other)->checkpoint(CheckpointMode::passive));
+  REQUIRE(open_other().checkpoint(CheckpointMode::passive));
   for (const auto& outcome : insert_three(parts, next + 1)) REQUIRE(outcome->has_value());
   CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes / 2);
   outgrow(parts, how.checkpoint_bytes, next + 4);
   CHECK(parts.catalogue.is_checkpoint_pressing());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "when a long reader has gone the writer lets the log start again, and later as early as at first") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = 256 * kKiB;
+  const uint64_t urgent_bytes = 2 * how.checkpoint_bytes;
+  test::SteppedCatalogue parts(how, loop);
+  std::optional<Database> reader = hold_snapshot();
+  uint64_t next = outgrow(parts, urgent_bytes, 10);
+  // The writer tries in vain, and then not before so much more is there.
+  const uint64_t next_try_bytes = parts.catalogue.wal_bytes() + how.checkpoint_bytes;
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  reader.reset();
+  next = outgrow(parts, next_try_bytes, next + 3);
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+  next = outgrow(parts, urgent_bytes, next + 3);
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "a log that another process has let start again is urgent as at first, though somebody reads from it") {
+  CatalogueOptions how = faulty_options();
+  how.checkpoint_bytes = kMiB;
+  const uint64_t urgent_bytes = 2 * how.checkpoint_bytes;
+  test::SteppedCatalogue parts(how, loop);
+  std::optional<Database> reader = hold_snapshot();
+  uint64_t next = outgrow(parts, urgent_bytes, 10);
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  reader.reset();
+  REQUIRE(open_other().checkpoint(CheckpointMode::passive));
+  for (const auto& outcome : insert_three(parts, next + 3)) REQUIRE(outcome->has_value());
+  REQUIRE(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+  reader.emplace(hold_snapshot());
+  next = outgrow(parts, how.checkpoint_bytes, next + 6);
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  CHECK(parts.catalogue.wal_bytes() > how.checkpoint_bytes);
+  reader.reset();
+  next = outgrow(parts, urgent_bytes, next);
+  for (const auto& outcome : insert_three(parts, next)) REQUIRE(outcome->has_value());
+  CHECK(parts.catalogue.wal_bytes() < how.checkpoint_bytes);
+}
+
+// Of another process; held as it begins to write, until its end.
+struct OtherCheckpoint {
+  explicit OtherCheckpoint(Fixture& fixture) : vfs(fixture.vfs), database(fixture.open_other(vfs.name())) {
+    vfs.hold(FaultyVfs::write | FaultyVfs::main_only);
+    thread = std::thread([this] { CHECK(database.checkpoint(CheckpointMode::passive)); });
+    vfs.wait_until_held();
+  }
+  ~OtherCheckpoint() {
+    vfs.release();
+    thread.join();
+  }
+
+  FaultyVfs& vfs;
+  Database database;
+  std::thread thread;
+};
+
+TEST_CASE_FIXTURE(
+    Fixture, "while another process makes a checkpoint there is none here: no failure, and it does not press at once") {
+  CatalogueOptions how = options();  // only the other's disk is held
+  how.checkpoint_bytes = 256 * kKiB;
+  test::SteppedCatalogue parts(how, loop);
+  uint64_t next = outgrow(parts, how.checkpoint_bytes, 10);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+  std::optional<OtherCheckpoint> other(std::in_place, *this);
+  CHECK(loop.run(parts.catalogue.checkpoint_if_due(loop.loop())) == false);
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+  CHECK_FALSE(parts.catalogue.is_checkpoint_pressing());
+  for (const auto& outcome : insert_three(parts, next)) CHECK(outcome->has_value());
+  CHECK_FALSE(parts.catalogue.is_checkpoint_pressing());
+  next = outgrow(parts, how.checkpoint_bytes * 3 / 2, next + 3);
+  CHECK(parts.catalogue.is_checkpoint_pressing());
+  // Urgent, the writer tries it too.
+  next = outgrow(parts, 2 * how.checkpoint_bytes, next);
+  for (const auto& outcome : insert_three(parts, next)) CHECK(outcome->has_value());
+  CHECK(parts.catalogue.state() == CatalogueState::sound);
+  CHECK(parts.catalogue.wal_bytes() > 2 * how.checkpoint_bytes);
+  other.reset();
+  CHECK(*loop.run(parts.catalogue.checkpoint_if_due(loop.loop())));
+  CHECK(parts.catalogue.wal_bytes() == 0);
+  CHECK(count_three(parts.catalogue, next) == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a checkpoint for which there is no space presses again when more is there to copy") {

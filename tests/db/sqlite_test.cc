@@ -128,6 +128,25 @@ TEST_CASE("a transaction is undone unless it is committed; a savepoint unless it
   CHECK(database.execute("INSERT INTO t VALUES (2)", "insert").error().code == io::Errc::exists);
 }
 
+TEST_CASE("of changes that are kept until their commit the log has nothing when they are undone, however many pages") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"), Role::writer);
+  REQUIRE(database.execute("CREATE TABLE t (b BLOB NOT NULL)", "create"));
+  const auto log_bytes = [&] { return std::filesystem::file_size(directory.file("db-wal")); };
+  const auto change_and_undo = [&] {
+    const Transaction undone = *Transaction::begin(database);
+    CHECK(database.execute("INSERT INTO t VALUES (zeroblob(20000000))", "insert"));
+  };
+  const uintmax_t before = log_bytes();
+  REQUIRE(database.keep_changes_until_commit());
+  change_and_undo();
+  CHECK(log_bytes() == before);
+  // They are more than the cache takes.
+  REQUIRE(database.execute("PRAGMA cache_spill=ON", "pragma"));
+  change_and_undo();
+  CHECK(log_bytes() > before);
+}
+
 TEST_CASE("what is no database is corrupt; what cannot be opened is a system error") {
   const test::TemporaryDirectory directory;
   OpenOptions options;

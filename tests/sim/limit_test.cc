@@ -2,9 +2,12 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "db/sqlite.h"
+#include "db/transaction.h"
 #include "tests/sim/run_task.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_server.h"
@@ -15,11 +18,11 @@ namespace {
 constexpr std::size_t kSize = 300'000;
 
 struct Limited {
-  Limited(uint64_t seed, uint64_t most)
-      : world(seed, disk), server(world, SimServer::small_config(), 2), content(content_of(seed, kSize)) {
+  Limited(uint64_t seed, uint64_t most, std::size_t size = kSize, unsigned loops = 2)
+      : world(seed, disk), server(world, SimServer::small_config(), loops), content(content_of(seed, size)) {
     REQUIRE(server.start());
     std::string request =
-        fmt::format("PUT /f HTTP/1.1\r\nHost: sim\r\nMax-Downloads: {}\r\nContent-Length: {}\r\n\r\n", most, kSize);
+        fmt::format("PUT /f HTTP/1.1\r\nHost: sim\r\nMax-Downloads: {}\r\nContent-Length: {}\r\n\r\n", most, size);
     request += content;
     const auto created = run(ask(world, loop(), server.address(), std::move(request)));
     REQUIRE(created);
@@ -124,6 +127,74 @@ TEST_CASE("parts side by side use up one download, and only the part with the la
   const auto again = link.run(part("0-99999"));
   REQUIRE(again);
   CHECK(again->status == 404);
+}
+
+// The catalogue as another program has it.
+struct OtherProgram {
+  explicit OtherProgram(SimServer& server) : database(open(server)) {}
+
+  static db::Database open(SimServer& server) {
+    db::OpenOptions how;
+    how.path = "data/catalogue.sqlite3";
+    how.role = db::Role::writer;
+    how.vfs = server.vfs().name();
+    return *db::Database::open(how);
+  }
+  // Over all links.
+  int64_t sum_of(const char* what) {
+    const io::Result<int64_t> sum = database.read_int64(fmt::format("SELECT sum({}) FROM links", what).c_str(), "look");
+    REQUIRE(sum);
+    return *sum;
+  }
+
+  db::Database database;
+};
+
+TEST_CASE("a download that cannot be settled, for another program has the catalogue's lock, is settled later") {
+  for (const bool arrives : {true, false}) {
+    CAPTURE(arrives);
+    Limited link(1, 2, 1'000);
+    OtherProgram other(link.server);
+    std::optional<SimClient> client(std::in_place, link.world, link.loop(), link.server.address());
+    const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n\r\n", link.path);
+    REQUIRE(link.run(client->send(request)));
+    REQUIRE(link.world.run_until([&] { return other.sum_of("pending") == 1; }));
+    {
+      const db::Transaction held = *db::Transaction::begin(other.database);
+      if (arrives) CHECK(link.run(client->receive())->body == link.content);
+      client.reset();
+      link.world.run_for(io::Milliseconds(8'000));
+      CHECK(link.server.catalogue().state() == db::CatalogueState::locked);
+      CHECK(other.sum_of("pending") == 1);
+    }
+    link.world.run_for(io::Milliseconds(8'000));
+    CHECK(other.sum_of("pending") == 0);
+    CHECK(other.sum_of("downloads") == (arrives ? 1 : 0));
+  }
+}
+
+TEST_CASE(
+    "a download that cannot be settled in a sound catalogue keeps no other from being counted, and is settled when it "
+    "can be") {
+  Limited link(1, 2, 1'000, 1);  // what a loop has to settle keeps that of no other loop anyway
+  const auto unlimited = link.run(put(link.world, link.loop(), link.server.address(), "x", "content"));
+  REQUIRE(unlimited);
+  OtherProgram other(link.server);
+  REQUIRE(
+      other.database.execute("CREATE TRIGGER refuse BEFORE UPDATE OF downloads ON links"
+                             " WHEN old.max_downloads IS NOT NULL BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                             "refuse"));
+  link.run(link.read_all(""));
+  link.world.run_for(io::Milliseconds(3'000));
+  REQUIRE(link.run(get(link.world, link.loop(), link.server.address(), path_of(unlimited->body))));
+  link.world.run_for(io::Milliseconds(3'000));
+  CHECK(link.server.catalogue().state() == db::CatalogueState::sound);
+  CHECK(other.sum_of("pending") == 1);
+  CHECK(other.sum_of("downloads") == 1);
+  REQUIRE(other.database.execute("DROP TRIGGER refuse", "refuse"));
+  link.world.run_for(io::Milliseconds(3'000));
+  CHECK(other.sum_of("pending") == 0);
+  CHECK(other.sum_of("downloads") == 2);
 }
 
 }  // namespace

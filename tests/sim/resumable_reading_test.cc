@@ -10,6 +10,7 @@
 #include "io/task_scope.h"
 #include "proto/base64.h"
 #include "proto/digest.h"
+#include "server/upload_checkpoint.h"
 #include "tests/sim/run_task.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_server.h"
@@ -124,6 +125,38 @@ TEST_CASE("what a crash leaves to be read again waits for nobody's sake, and is 
   CHECK(boot.reads.back() >= kHalf - io::kSmallBufferBytes);
   CHECK(std::ranges::is_sorted(boot.reads));
   boot.server.stop();
+}
+
+TEST_CASE("of more uploads than one transaction takes a stop keeps what is known of each") {
+  constexpr std::size_t kUploads = 2 * db::Catalogue::kMostRowsAtATime + 1;
+  constexpr std::size_t kBytes = 4'096;
+  SimDisk disk(256 * kMiB);
+  Boot boot(4, disk);
+  const std::string content = content_of(4, kBytes);
+  for (std::size_t i = 0; i < kUploads; ++i) {
+    const auto created =
+        boot.ask(fmt::format("POST /uploads HTTP/1.1\r\nHost: sim\r\nTus-Resumable: 1.0.0\r\nUpload-Length: {}\r\n"
+                             "Content-Type: application/offset+octet-stream\r\nContent-Length: {}\r\n\r\n",
+                             2 * kBytes, kBytes) +
+                 content);
+    REQUIRE(created);
+    REQUIRE(created->status == 201);
+  }
+  const auto count_known = [&] {
+    io::EventLoop& loop = boot.server.client_loop();
+    db::Catalogue& catalogue = boot.server.catalogue();
+    const auto open = run_task(boot.world, loop, catalogue.open_uploads(loop, 0, 2 * kUploads));
+    REQUIRE(open);
+    return std::ranges::count_if(*open, [&](const db::OpenUpload& one) {
+      const auto row = run_task(boot.world, loop, catalogue.find_upload(loop, one.id_hash));
+      REQUIRE(row);
+      const auto known = server::decode_checkpoint((*row)->progress);
+      return known && known->durable_bytes == kBytes;
+    });
+  };
+  CHECK(count_known() == 0);
+  boot.server.stop();
+  CHECK(count_known() == kUploads);
 }
 
 }  // namespace

@@ -143,6 +143,43 @@ TEST_CASE("the downloads of more links than one transaction takes are all counte
   CHECK(downloads == kLinks);
 }
 
+// The catalogue as another program has it.
+db::Database open_other(SimServer& server) {
+  db::OpenOptions how;
+  how.path = "data/catalogue.sqlite3";
+  how.role = db::Role::writer;
+  how.vfs = server.vfs().name();
+  return *db::Database::open(how);
+}
+
+TEST_CASE(
+    "a download that cannot be counted in a sound catalogue does not keep those of other links from it for ever") {
+  SimDisk disk(256 * kMiB);
+  World world(3, disk);
+  SimServer server(world, SimServer::small_config(), 1);
+  REQUIRE(server.start());
+  io::EventLoop& loop = server.client_loop();
+  std::vector<std::string> paths;
+  for (const char* const name : {"refused", "sound"}) {
+    const auto created = run_task(world, loop, put(world, loop, server.address(), name, "content"));
+    REQUIRE(created);
+    paths.push_back(path_of(created->body));
+  }
+  db::Database other = open_other(server);
+  REQUIRE(
+      other.execute("CREATE TRIGGER refuse BEFORE UPDATE OF downloads ON links"
+                    " WHEN old.name = x'72656675736564' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                    "refuse"));
+  for (const std::string& path : paths) {
+    REQUIRE(run_task(world, loop, get(world, loop, server.address(), path)));
+    world.run_for(io::Milliseconds(3'000));
+  }
+  CHECK(server.catalogue().state() == db::CatalogueState::sound);
+  CHECK(downloads_of(server, paths[0]) == 0);
+  CHECK(downloads_of(server, paths[1]) == 1);
+  server.stop();
+}
+
 TEST_CASE("a download that cannot be counted, for another program has the catalogue's lock, is counted later") {
   SimDisk disk(256 * kMiB);
   World world(2, disk);
@@ -153,11 +190,7 @@ TEST_CASE("a download that cannot be counted, for another program has the catalo
   REQUIRE(created);
   const std::string path = path_of(created->body);
   {
-    db::OpenOptions how;
-    how.path = "data/catalogue.sqlite3";
-    how.role = db::Role::writer;
-    how.vfs = server.vfs().name();
-    db::Database other = *db::Database::open(how);
+    db::Database other = open_other(server);
     const db::Transaction held = *db::Transaction::begin(other);
     REQUIRE(run_task(world, loop, get(world, loop, server.address(), path)));
     world.run_for(io::Milliseconds(8'000));
