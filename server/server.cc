@@ -230,14 +230,15 @@ Task<> Server::stop(io::TimePoint cut_at) {
   accepting_.request_stop();
   co_await accepting_.join();
   acceptors_.clear();
-  // All begin to drain before the first is waited for.
-  for (http::Connections* const set : connections_) {
-    set->loop().post([set] { set->drain(); });
-  }
-  for (const std::unique_ptr<ServerLoop>& part : loops_) {
-    co_await io::run_on_loop(loop_, part->loop(), part->close(cut_at));
-  }
+  // Side by side: each waits for its connections, and for the catalogue, which may be locked.
+  io::TaskScope closing(loop_);
+  for (const std::unique_ptr<ServerLoop>& part : loops_) closing.spawn(close(*part, cut_at));
+  co_await closing.join();
   co_await save_uploads();
+}
+
+Task<> Server::close(ServerLoop& part, io::TimePoint cut_at) {
+  co_await io::run_on_loop(loop_, part.loop(), part.close(cut_at));
 }
 
 Task<> Server::cut() {

@@ -53,6 +53,7 @@ class Server {
   io::Task<std::chrono::nanoseconds> rest_from_sweep(std::chrono::nanoseconds round);
   io::Task<io::Result<>> release_space();
   io::Task<> save_uploads();
+  io::Task<> close(ServerLoop& part, io::TimePoint cut_at);
 
   const Config& config_;
   const http::HttpLimits limits_;

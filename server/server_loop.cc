@@ -109,7 +109,7 @@ io::Task<> ServerLoop::make_checkpoints() {
 
 io::Task<> ServerLoop::write_download_counts() {
   // For want of space, or behind another process's lock, the next is not written either, and would wait as long for it.
-  // What fails in a sound catalogue is the trouble of the rows it fails for.
+  // What fails in a sound catalogue is the trouble of some row: those that were to be written with it are given up.
   const auto is_for_all = [this](const io::Error& error) {
     return error.code == io::Errc::exhausted || shared_.catalogue.state() != db::CatalogueState::sound;
   };
