@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -16,7 +17,6 @@
 #include <ctime>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <vector>
 
 #include "base/check.h"
@@ -63,16 +63,16 @@ class UringRing::State {
     return sqe;
   }
 
-  // Until something is completed, or for so long.
-  void await_completion(std::optional<std::chrono::nanoseconds> most) {
+  void await_completion(TimePoint now, TimePoint until) {
     __kernel_timespec limit{};
-    if (most) {
-      limit.tv_sec = most->count() / 1'000'000'000;
-      limit.tv_nsec = most->count() % 1'000'000'000;
+    if (until != kNever) {
+      const std::chrono::nanoseconds left = std::max(until - now, std::chrono::nanoseconds(0));
+      limit.tv_sec = left.count() / 1'000'000'000;
+      limit.tv_nsec = left.count() % 1'000'000'000;
     }
     io_uring_cqe* unused = nullptr;
     // Submits too what the kernel has not taken before.
-    io_uring_submit_and_wait_timeout(&ring, &unused, 1, most ? &limit : nullptr, nullptr);
+    io_uring_submit_and_wait_timeout(&ring, &unused, 1, until == kNever ? nullptr : &limit, nullptr);
   }
 
   void arm_wake_up() {
@@ -150,16 +150,16 @@ Ring::Wait UringRing::wait(TimePoint until) {
     const std::lock_guard lock(state.completed_mutex);
     state.delivering.swap(state.completed);
   }
-  sleeps = sleeps && state.delivering.empty();
+  // A loop with more to do does not sleep, but what has been completed meanwhile is to be seen all the same.
+  sleeps = sleeps && state.delivering.empty() && now() < until;
 
   // One call would do for both, but nobody would know which part of it was the sleep. DEFER_TASKRUN: completions are
   // made when the loop asks for them.
   if (!sleeps || io_uring_sq_ready(&state.ring) > 0) io_uring_submit_and_get_events(&state.ring);
   Wait wait;
   wait.began = wait.ended = now();
-  if (sleeps && wait.began < until && io_uring_cq_ready(&state.ring) == 0) {
-    state.await_completion(until == kNever ? std::nullopt
-                                           : std::optional<std::chrono::nanoseconds>(until - wait.began));
+  if (sleeps && io_uring_cq_ready(&state.ring) == 0) {
+    state.await_completion(wait.began, until);
     wait.ended = now();
   }
   state.sleeping.store(false);

@@ -183,6 +183,25 @@ TEST_CASE("coroutines that are always ready starve neither the ring nor timers n
   fixture.drain(scope);
 }
 
+TEST_CASE("what the kernel has completed is delivered to a loop that has more to do and submits nothing") {
+  TestLoop fixture;
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const io::OwnedFd reading(fixture.ring(), ends[0]);
+  const io::OwnedFd writing(fixture.ring(), ends[1]);
+  bool end = false;
+  bool got = false;
+  io::TaskScope scope(fixture.loop());
+  scope.spawn(chatter(fixture.loop(), end));
+  scope.spawn(read_pipe(fixture.loop(), ends[0], got));
+  for (int turn = 0; turn < 3; ++turn) fixture.loop().turn();  // it waits in the kernel
+  REQUIRE(write(ends[1], "x", 1) == 1);
+  for (int turn = 0; turn < 1'000 && !got; ++turn) fixture.loop().turn();
+  CHECK(got);
+  end = true;
+  fixture.drain(scope);
+}
+
 TEST_CASE("a turn resumes as many as it has time for, at least one, and the rest in their order in the next ones") {
   TestLoop fixture;
   std::vector<int> busy;
