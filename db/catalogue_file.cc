@@ -33,6 +33,9 @@ constexpr int64_t kKeptPart = 8;
 constexpr int kPagesAtATime = 256;
 constexpr int64_t kIncrementalVacuum = 2;  // PRAGMA auto_vacuum
 
+// Reads of one transaction: while it lasts, the log does not start again.
+constexpr std::size_t kReadsATime = 16;
+
 // Errors after which one knows what is on disk, so that the next transaction may be tried: of a failed commit the frame
 // with its mark was not written.
 bool is_harmless(const io::Error& error) {
@@ -90,12 +93,17 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
     if (emptied.error().code != io::Errc::exhausted) return std::unexpected(emptied.error());
     log.warn("catalogue: another process reads it; its write-ahead log could not be emptied");
   }
-  const io::Result<> migrated = migrate(*writer);
+  const io::Result<bool> migrated = migrate(*writer);
   if (!migrated) {
     if (migrated.error().code != io::Errc::refused) {
       log.error(fmt::format("catalogue: {}", writer->last_error()));
     }
     return std::unexpected(migrated.error());
+  }
+  // What a migration has written may be as much as all there is: no commit is to wait until it is copied.
+  if (*migrated) {
+    const io::Result<WalFrames> copied = checkpointer->checkpoint(CheckpointMode::truncate);
+    if (!copied && copied.error().code != io::Errc::exhausted) return std::unexpected(copied.error());
   }
   how.role = Role::reader;
   auto reader = Database::open(how);
@@ -150,10 +158,16 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
 }
 
 void CatalogueFile::Reads::run_all(std::span<io::Job* const> jobs) noexcept {
-  std::optional<io::Result<Snapshot>> snapshot;
-  // Without one each read has its own, and its own trouble.
-  if (jobs.size() > 1) snapshot.emplace(Snapshot::begin(reader_));
-  for (io::Job* const job : jobs) job->run();
+  while (!jobs.empty()) {
+    const auto some = jobs.first(std::min(jobs.size(), kReadsATime));
+    jobs = jobs.subspan(some.size());
+    // One whose end has failed, for want of memory, would be that of all that follow.
+    if (reader_.in_transaction()) static_cast<void>(reader_.execute("ROLLBACK", "end to read"));
+    std::optional<io::Result<Snapshot>> snapshot;
+    // Without one each read has its own, and its own trouble.
+    if (some.size() > 1) snapshot.emplace(Snapshot::begin(reader_));
+    for (io::Job* const job : some) job->run();
+  }
 }
 
 // Nothing has been written when it fails.

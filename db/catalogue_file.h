@@ -78,8 +78,8 @@ using CheckpointClaim = std::unique_ptr<std::atomic<bool>, ReleaseCheckpoint>;
 
 class CatalogueFile final : public io::Batch {
  public:
-  // The reader lane's batch: the reads that wait for it are made in one transaction, for its beginning and its end cost
-  // as much as half a lookup.
+  // The reader lane's batch: some of the reads that wait for it are made in one transaction each time, for its
+  // beginning and its end cost as much as half a lookup.
   class Reads final : public io::Batch {
    public:
     explicit Reads(Database& reader) : reader_(reader) {}

@@ -12,8 +12,8 @@ namespace ringdrop::db {
 // Step i leads from user_version i to i + 1. SQL of one or more statements.
 std::span<const char* const> catalogue_migrations();
 
-// Brings the file up to date, each step in a transaction of its own together with its new number.
+// Brings the file up to date, each step in a transaction of its own together with its new number. true: it was not.
 // refused: the file was written by a newer version of the program; it is left as it is.
-io::Result<> migrate(Database& database, std::span<const char* const> migrations = catalogue_migrations());
+io::Result<bool> migrate(Database& database, std::span<const char* const> migrations = catalogue_migrations());
 
 }  // namespace ringdrop::db

@@ -48,7 +48,7 @@ TEST_CASE_FIXTURE(Fixture, "a failed checkpoint ends all writing and loses nothi
   how.checkpoint_bytes = 32 * kKiB;
   {
     test::SteppedCatalogue parts(how, loop);
-    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
+    outgrow(parts, how.checkpoint_bytes, 10);
     // The sync of the log comes first, that of the main file second.
     vfs.fail(FaultyVfs::sync, 1, EIO);
     const io::Result<bool> made = loop.run(parts.catalogue.checkpoint_if_due(loop.loop()));

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <latch>
 #include <optional>
 #include <string>
@@ -199,6 +200,30 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK_FALSE(too_young.found);
 
   Lookup later(*file, 2);
+  io::Job* const alone[] = {&later};
+  file->reads().run_all(alone);
+  CHECK(later.found);
+}
+
+TEST_CASE_FIXTURE(Fixture, "of reads that wait together one fails alone, and leaves nothing behind for later ones") {
+  {
+    const auto file = test::open_file(options(), loop.log());
+    for (uint64_t number = 1; number <= 3; ++number) InsertMeanwhile(*file, number).run();
+  }
+  const auto file = test::open_file(options(), loop.log());
+  Lookup first(*file, 1);
+  Lookup second(*file, 2);
+  Lookup third(*file, 3);
+  io::Job* const together[] = {&first, &second, &third};
+  vfs.fail(test::FaultyVfs::read | test::FaultyVfs::main_only, 0, EIO);
+  file->reads().run_all(together);
+  CHECK(vfs.has_failed());
+  CHECK_FALSE(first.found);
+  CHECK(second.found);
+  CHECK(third.found);
+
+  InsertMeanwhile(*file, 4).run();
+  Lookup later(*file, 4);
   io::Job* const alone[] = {&later};
   file->reads().run_all(alone);
   CHECK(later.found);

@@ -35,7 +35,9 @@ TEST_CASE("an empty file gets all tables and the newest number; a second time ch
   CHECK(read(database, "SELECT count(*) FROM links") == 0);
   CHECK(read(database, "SELECT count(*) FROM extents") == 0);
   const int64_t schema_version = read(database, "PRAGMA schema_version");
-  REQUIRE(migrate(database));
+  const io::Result<bool> again = migrate(database);
+  REQUIRE(again.has_value());
+  CHECK_FALSE(*again);
   CHECK(read(database, "PRAGMA schema_version") == schema_version);
 }
 
@@ -65,7 +67,7 @@ TEST_CASE("a step that fails leaves nothing of itself, and the steps before it")
 }
 
 TEST_CASE("a link of an older file has its extents, in their order, whichever version the file was of") {
-  for (std::size_t version = 2; version <= catalogue_migrations().size(); ++version) {
+  for (std::size_t version = 1; version <= catalogue_migrations().size(); ++version) {
     const test::TemporaryDirectory directory;
     Database database = open(directory.file("db"));
     REQUIRE(migrate(database, catalogue_migrations().first(version)));
@@ -94,7 +96,7 @@ TEST_CASE("a file of a newer version is refused and left as it is") {
   {
     Database database = open(path);
     REQUIRE(database.execute("CREATE TABLE future (x); PRAGMA user_version=1000", "make"));
-    const io::Result<> migrated = migrate(database);
+    const io::Result<bool> migrated = migrate(database);
     REQUIRE_FALSE(migrated.has_value());
     CHECK(migrated.error().code == io::Errc::refused);
     CHECK(io::describe(migrated.error()).find("newer version") != std::string::npos);

@@ -217,6 +217,12 @@ class Kept(SmallFileCase):
             [empty] = database.execute("SELECT id FROM links WHERE size = 0").fetchone()
             database.execute("INSERT INTO extents (file, link, position, length, checksums) VALUES (?, ?, 0, 0, x'')",
                              (largest + 1, empty))
+            database.execute("ALTER TABLE extents RENAME TO extents_by_link")
+            database.execute("CREATE TABLE extents (file INTEGER PRIMARY KEY, link INTEGER NOT NULL, position INTEGER"
+                             " NOT NULL, length INTEGER NOT NULL, checksums BLOB NOT NULL) STRICT")
+            database.execute("CREATE INDEX extents_of_link ON extents (link, position)")
+            database.execute("INSERT INTO extents SELECT * FROM extents_by_link")
+            database.execute("DROP TABLE extents_by_link")
             database.execute("DROP TABLE contents")
             database.execute("PRAGMA user_version = 4")
         (server.data / f"blobs/{(largest + 1) >> 12:08x}/{(largest + 1) & 0xfff:03x}").touch(mode=0o600)
