@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,30 +20,25 @@ using io::Task;
 constexpr uint64_t kUploadsAStep = 64;
 // The catalogue's log lives on the floor too: so little below it is no distress.
 constexpr uint64_t kPartOfFloorToWorry = 8;
+// This part of the disk, or twice the floor, is plenty.
+constexpr uint64_t kPlenty = 10;
 // How long the disk must be short before bytes go, and before more of them go: XFS and btrfs free what was removed a
 // while later, and files stay open for a second or two after a download.
 constexpr io::Milliseconds kPatience{5'000};
 
 }  // namespace
 
-Task<Result<std::optional<uint64_t>>> DiskRelief::too_few_bytes(storage::BlobStore& blobs) const {
+Task<Result<bool>> DiskRelief::has_plenty(storage::BlobStore& blobs) const {
   const Result<io::FileSystemStatus> disk = co_await blobs.file_system();
   if (!disk) co_return std::unexpected(disk.error());
-  const uint64_t least = config_.min_free_bytes - config_.min_free_bytes / kPartOfFloorToWorry;
-  if (disk->free_bytes >= least) co_return std::nullopt;
-  co_return disk->free_bytes;
-}
-
-Task<Result<bool>> DiskRelief::is_short(storage::BlobStore& blobs) const {
-  const Result<std::optional<uint64_t>> few = co_await too_few_bytes(blobs);
-  if (!few) co_return std::unexpected(few.error());
-  co_return few->has_value();
+  co_return disk->free_bytes >= std::max(2 * config_.min_free_bytes, disk->total_bytes / kPlenty);
 }
 
 Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_known) {
-  const Result<std::optional<uint64_t>> few = co_await too_few_bytes(blobs);
-  if (!few) co_return std::unexpected(few.error());
-  if (!*few) {
+  const Result<io::FileSystemStatus> disk = co_await blobs.file_system();
+  if (!disk) co_return std::unexpected(disk.error());
+  const uint64_t least = config_.min_free_bytes - config_.min_free_bytes / kPartOfFloorToWorry;
+  if (disk->free_bytes >= least) {
     since_.reset();
     co_return false;
   }
@@ -51,7 +47,7 @@ Task<Result<bool>> DiskRelief::step(storage::BlobStore& blobs, bool all_space_kn
   if (!released) co_return std::unexpected(released.error());
   const bool all_released = all_space_known && uploads_.holding_space(loop_.now(), 1).empty();
   if (!all_released || loop_.now() < *since_ + kPatience) co_return false;
-  co_return co_await give_up_oldest(**few);
+  co_return co_await give_up_oldest(disk->free_bytes);
 }
 
 Task<Result<bool>> DiskRelief::give_up_oldest(uint64_t free_bytes) {

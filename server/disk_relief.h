@@ -23,8 +23,8 @@ class DiskRelief {
              const Config& config)
       : loop_(loop), catalogue_(catalogue), uploads_(uploads), progress_(progress), config_(config) {}
 
-  // Whether the disk has less free space than the floor. system.
-  io::Task<io::Result<bool>> is_short(storage::BlobStore& blobs) const;
+  // Whether so much of the disk is free that nobody waits for more. system.
+  io::Task<io::Result<bool>> has_plenty(storage::BlobStore& blobs) const;
 
   // Looks at the disk, and does what is needed; for every round of the sweeper. Uploads that a request has at this
   // moment give nothing, and bytes go one upload at a time: file systems tell of freed space late. `all_space_known`:
@@ -33,8 +33,6 @@ class DiskRelief {
   io::Task<io::Result<bool>> step(storage::BlobStore& blobs, bool all_space_known);
 
  private:
-  // How much is free when that is less than the floor; nullopt: enough.
-  io::Task<io::Result<std::optional<uint64_t>>> too_few_bytes(storage::BlobStore& blobs) const;
   io::Task<io::Result<bool>> give_up_oldest(uint64_t free_bytes);
   io::Task<io::Result<bool>> give_up(UploadRegistry::Claim& claim);
 

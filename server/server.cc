@@ -21,7 +21,8 @@ constexpr io::Milliseconds kCatalogueWatchPause{200};
 constexpr io::Milliseconds kCatalogueProbePause{1'000};
 constexpr io::Milliseconds kSweepPause{1'000};
 // While there is more to sweep than one round takes, the sweeper rests so many times as long as its last round took,
-// for those who share CPU, disk and catalogue with it; unless the disk is short of what it frees.
+// but no longer than at other times, for those who share CPU, disk and catalogue with it. Unless somebody may soon wait
+// for what it frees.
 constexpr int kSweepRest = 3;
 // A full disk is when the sweeper is needed most; as with a lock on the catalogue it may be over at any time.
 constexpr io::Milliseconds kSweepPauseUntilItPasses{2'000};
@@ -173,8 +174,9 @@ Task<> Server::sweep_for_ever() {
 
 // How long, after a round of that length with another one to follow.
 Task<std::chrono::nanoseconds> Server::rest_from_sweep(std::chrono::nanoseconds round) {
-  const Result<bool> is_short = co_await disk_relief_.is_short(loops_.front()->blobs());
-  co_return is_short && *is_short ? std::chrono::nanoseconds(0) : kSweepRest* round;
+  const Result<bool> plenty = co_await disk_relief_.has_plenty(loops_.front()->blobs());
+  if (!plenty || !*plenty) co_return std::chrono::nanoseconds(0);
+  co_return std::min<std::chrono::nanoseconds>(kSweepRest * round, kSweepPause);
 }
 
 // All that gives space back. What fails for want of space does not keep the rest from it. true: there may be more.

@@ -2,6 +2,7 @@
 // ring: the process (serve.cc) and the simulated world both lend it loops.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
