@@ -23,7 +23,7 @@ constexpr io::Milliseconds kSweepPause{1'000};
 // While there is more to sweep than one round takes, the sweeper rests so many times as long as its last round took,
 // but no longer than at other times, for those who share CPU, disk and catalogue with it. Unless somebody may soon wait
 // for what it frees.
-constexpr int kSweepRest = 3;
+constexpr int kSweepRest = 9;
 // A full disk is when the sweeper is needed most; as with a lock on the catalogue it may be over at any time.
 constexpr io::Milliseconds kSweepPauseUntilItPasses{2'000};
 constexpr io::Milliseconds kSweepPauseAfterFailure{60'000};
