@@ -65,7 +65,7 @@ def beside(bench, server, *load, busy=None):
     # The GETs are few: what the server has used of the CPU belongs to what it did beside them.
     if not result["short_slices"]:
         print(f"{server.name}: the latencies count what their own client waits for the CPU too", file=sys.stderr)
-    keep = ("latency_us", "p50_ms", "p99_ms", "peak_rss_mib", "never_begun", "short_slices", "stolen")
+    keep = ("latency_us", "p50_ms", "p99_ms", "peak_rss_mib", "never_begun", "short_slices", "stolen", "stopped")
     return {**{key: result[key] for key in keep}, "req_s": None, "beside_gb_s": carried / done["run_seconds"],
             "beside_disk_gb_s": done["disk_read_gb"] / done["run_seconds"], "beside_seconds": done["run_seconds"],
             "beside_p99_ms": done["p99_ms"]}

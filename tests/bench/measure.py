@@ -119,11 +119,13 @@ class Load:
         cpu = cpu_seconds(self.server.pid) - self.cpu
         seconds, requests = max(report["seconds"], 1e-9), max(report["requests"], 1)
         gigabytes = report["bytes"] / 1e9
+        stopped = report["stopped_seconds"]
         return {
             **report, "cpu_seconds": cpu, "gb_s": gigabytes / seconds, "req_s": report["requests"] / seconds,
             "cpu_s_gb": cpu / gigabytes if gigabytes else None, "cpu_us_req": cpu / requests * 1e6,
             "disk_read_gb": (read_from_disk(self.server.pid) - self.read) / 1e9,
             "stolen": self.steal.part(),
+            "stopped": stopped / max(report["run_seconds"], 1e-9) if stopped is not None else None,
             "p50_ms": report["latency_us"]["p50"] / 1e3, "p99_ms": report["latency_us"]["p99"] / 1e3,
             "peak_rss_mib": memory(self.server.pid, "VmHWM") / 2**20,
         }

@@ -13,7 +13,7 @@ from measure import median, ratio
 COLUMNS = (("GB/s", "gb_s", "{:.2f}"), ("req/s", "req_s", "{:.0f}"), ("CPU s/GB", "cpu_s_gb", "{:.2f}"),
            ("CPU us/req", "cpu_us_req", "{:.1f}"), ("p50 ms", "p50_ms", "{:.2f}"), ("p99 ms", "p99_ms", "{:.2f}"),
            ("peak MiB", "peak_rss_mib", "{:.1f}"), ("beside GB/s", "beside_gb_s", "{:.2f}"),
-           ("of the disk", "beside_disk_gb_s", "{:.2f}"), ("stolen", "stolen", "{:.1%}"))
+           ("of the disk", "beside_disk_gb_s", "{:.2f}"), ("stopped", "stopped", "{:.1%}"), ("stolen", "stolen", "{:.1%}"))
 
 
 def number(form, value):

@@ -24,6 +24,7 @@
 #include "tests/bench/load/message.h"
 #include "tests/bench/load/report.h"
 #include "tests/bench/load/script.h"
+#include "tests/bench/load/stopped_cpus.h"
 #include "tests/bench/load/worker.h"
 
 namespace {
@@ -99,6 +100,7 @@ std::vector<std::unique_ptr<load::Worker>> make_workers(const Options& options, 
 // Runs them all to the end. `hold`: then says "there", and keeps the connections until standard input ends.
 int run(const Options& options, const MakeScript& make_script, bool hold) {
   const auto workers = make_workers(options, make_script);
+  load::StoppedCpus stopped_cpus;
   std::vector<std::thread> threads;
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
   load::Outcome outcome;
@@ -106,13 +108,14 @@ int run(const Options& options, const MakeScript& make_script, bool hold) {
     threads[i].join();
     outcome.add(workers[i]->outcome());
   }
+  const std::optional<int64_t> stopped = stopped_cpus.stop();
   if (hold) {
     std::puts("there");
     std::fflush(stdout);
     char byte = 0;
     while (read(STDIN_FILENO, &byte, 1) > 0) continue;
   }
-  load::print_report(outcome);
+  load::print_report(outcome, stopped);
   return outcome.errors > 0 ? 1 : 0;
 }
 

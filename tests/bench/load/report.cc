@@ -20,7 +20,7 @@ double client_cpu_seconds() {
 
 }  // namespace
 
-void print_report(const Outcome& outcome) {
+void print_report(const Outcome& outcome, std::optional<int64_t> stopped) {
   std::string statuses;
   for (const auto& [status, count] : outcome.statuses) {
     statuses += fmt::format("{}\"{}\": {}", statuses.empty() ? "" : ", ", status, count);
@@ -32,12 +32,13 @@ void print_report(const Outcome& outcome) {
       " \"received_bytes\": {}, \"errors\": {}, \"reconnects\": {}, \"never_begun\": {}, \"statuses\": {{{}}}, "
       "\"latency_us\": {{\"p50\": {:.1f}, \"p90\": {:.1f}, \"p99\": {:.1f},"
       " \"p999\": {:.1f}, \"max\": {:.1f}, \"mean\": {:.1f}}}, \"client_cpu_seconds\": {:.3f},"
-      " \"short_slices\": {}, \"location\": \"{}\"}}\n",
+      " \"short_slices\": {}, \"stopped_seconds\": {}, \"location\": \"{}\"}}\n",
       static_cast<double>(took) / 1e9, static_cast<double>(outcome.end - outcome.first_start) / 1e9, outcome.requests,
       outcome.content_bytes, outcome.sent_bytes, outcome.received_bytes, outcome.errors, outcome.reconnects,
       outcome.never_begun, statuses, microseconds(0.5), microseconds(0.9), microseconds(0.99), microseconds(0.999),
       static_cast<double>(outcome.latency.max()) / 1e3, outcome.latency.mean() / 1e3, client_cpu_seconds(),
-      outcome.has_short_slices, outcome.location);
+      outcome.has_short_slices, stopped ? fmt::format("{:.6f}", static_cast<double>(*stopped) / 1e9) : "null",
+      outcome.location);
 }
 
 }  // namespace load
