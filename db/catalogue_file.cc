@@ -103,7 +103,7 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   // What a migration has written may be as much as all there is: no commit is to wait until it is copied.
   if (*migrated) {
     const io::Result<WalFrames> copied = checkpointer->checkpoint(CheckpointMode::truncate);
-    if (!copied && copied.error().code != io::Errc::exhausted) return std::unexpected(copied.error());
+    if (!copied && !is_harmless(copied.error())) return std::unexpected(copied.error());
   }
   how.role = Role::reader;
   auto reader = Database::open(how);
@@ -158,16 +158,20 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
 }
 
 void CatalogueFile::Reads::run_all(std::span<io::Job* const> jobs) noexcept {
+  // A transaction that could not be ended, for want of memory, would go on for all that follow.
+  const auto end_what_is_left = [this] {
+    if (reader_.in_transaction()) static_cast<void>(reader_.execute("ROLLBACK", "end to read"));
+  };
   while (!jobs.empty()) {
     const auto some = jobs.first(std::min(jobs.size(), kReadsATime));
     jobs = jobs.subspan(some.size());
-    // One whose end has failed, for want of memory, would be that of all that follow.
-    if (reader_.in_transaction()) static_cast<void>(reader_.execute("ROLLBACK", "end to read"));
+    end_what_is_left();
     std::optional<io::Result<Snapshot>> snapshot;
     // Without one each read has its own, and its own trouble.
     if (some.size() > 1) snapshot.emplace(Snapshot::begin(reader_));
     for (io::Job* const job : some) job->run();
   }
+  end_what_is_left();
 }
 
 // Nothing has been written when it fails.

@@ -20,7 +20,7 @@ using io::Task;
 constexpr uint64_t kUploadsAStep = 64;
 // The catalogue's log lives on the floor too: so little below it is no distress.
 constexpr uint64_t kPartOfFloorToWorry = 8;
-// This part of the disk, or twice the floor, is plenty.
+// This part of the disk is plenty, if it is twice the floor.
 constexpr uint64_t kPlenty = 10;
 // How long the disk must be short before bytes go, and before more of them go: XFS and btrfs free what was removed a
 // while later, and files stay open for a second or two after a download.

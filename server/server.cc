@@ -20,8 +20,8 @@ using io::Task;
 constexpr io::Milliseconds kCatalogueWatchPause{200};
 constexpr io::Milliseconds kCatalogueProbePause{1'000};
 constexpr io::Milliseconds kSweepPause{1'000};
-// While there is more to sweep than one round takes, the sweeper rests so many times as long as its last round took,
-// but no longer than at other times, for those who share CPU, disk and catalogue with it. Unless somebody may soon wait
+// While there is more to sweep than one round takes, the sweeper rests that many times as long as its last round took,
+// but no longer than at other times, for those who share CPU, disk and catalogue with it; unless somebody may soon wait
 // for what it frees.
 constexpr int kSweepRest = 9;
 // A full disk is when the sweeper is needed most; as with a lock on the catalogue it may be over at any time.

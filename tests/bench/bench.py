@@ -10,8 +10,8 @@ taken within a round. The machine should be quiet. --quick: small sizes, one rou
 What the host takes away of the CPUs' time during a run (steal) is looked at: one that lost too much is repeated, three
 times at most, and the one that lost least counts. `!` behind what was stolen: still too much, in some round.
 
-A host may stop all CPUs at once and not call it steal, as one does that grants less than its machines use, each tenth of a
-second: `stopped` is the part of the time in which none ran. Nothing is repeated for it: where it is so it is always so.
+Some hosts limit what a machine uses of the CPUs by stopping all of them for a part of each tenth of a second, and do not
+call that steal: `stopped` is the part of the time in which none ran. Nothing is repeated for it: it would be so again.
 
 `CPU`: all threads and processes of the server, not the load generator, and not the kernel's own threads, which write
 nginx's page cache to the disk after its answer. `peak`: resident at most during the run. The load generator uses the same

@@ -22,7 +22,7 @@ def ended_links(server):
 
 
 def sweeper(bench):
-    """Each link has a file, an empty one, whose removal takes the file system longer than that of its row the catalogue."""
+    """Each link has a file, an empty one, whose removal takes longer than that of its row."""
     links = bench.size(100_000, 2_000)
     uploads = ("upload", "--connections", 16, "--rate", 300, "--size", 16 * KIB, "--seconds", bench.seconds + 1, "--cut")
 
@@ -38,7 +38,7 @@ def sweeper(bench):
         f"{links} links end": functools.partial(measured, True), "none ends": functools.partial(measured, False)},
         MOST_STOLEN)
     busy, idle = runs[f"{links} links end"], runs["none ends"]
-    print(f"sweeper: {median(busy, 'left'):.0f} of {links} ended links were left to it then")
+    print(f"sweeper: {median(busy, 'left'):.0f} of {links} ended links were still there at the end")
     bench.judge("sweeper", f"p99 of a GET while {links} links end, to while none does", ratio(busy, idle, "p99_ms"), most=2)
     bench.judge("sweeper", f"p99 of an upload while {links} links end, to while none does",
                 ratio(busy, idle, "beside_p99_ms"), most=2)

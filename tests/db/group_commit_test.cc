@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <latch>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -203,6 +205,21 @@ TEST_CASE_FIXTURE(Fixture,
   io::Job* const alone[] = {&later};
   file->reads().run_all(alone);
   CHECK(later.found);
+}
+
+TEST_CASE_FIXTURE(Fixture, "of many reads that wait together the later ones see what was committed during the first") {
+  const auto file = test::open_file(options(), loop.log());
+  InsertMeanwhile(*file, 1).run();
+  Lookup first(*file, 1);
+  InsertMeanwhile meanwhile(*file, 2);
+  std::vector<std::unique_ptr<Lookup>> lookups;
+  std::vector<io::Job*> jobs = {&first, &meanwhile};
+  for (int i = 0; i < 100; ++i) jobs.push_back(lookups.emplace_back(std::make_unique<Lookup>(*file, 2)).get());
+  file->reads().run_all(jobs);
+  CHECK_FALSE(lookups.front()->found);
+  CHECK(lookups.back()->found);
+  // As long as it lasts a state is one: none is found and then missed.
+  CHECK(std::ranges::is_sorted(lookups, {}, [](const auto& lookup) { return lookup->found; }));
 }
 
 TEST_CASE_FIXTURE(Fixture, "of reads that wait together one fails alone, and leaves nothing behind for later ones") {

@@ -22,7 +22,7 @@ struct Interval {
 int64_t time_in_all(std::span<const std::vector<Interval>> lists);
 
 // From the beginning of its life to stop(). On each CPU a thread of a class that all others of it give way to
-// (sched(7), SCHED_FIFO) wakes up again and again: what all of them oversleep at once is no program's doing.
+// (sched(7), SCHED_FIFO) wakes up again and again: what all of them oversleep at once is hardly a program's doing.
 class StoppedCpus {
  public:
   StoppedCpus();
@@ -30,8 +30,8 @@ class StoppedCpus {
   StoppedCpus(const StoppedCpus&) = delete;
   StoppedCpus& operator=(const StoppedCpus&) = delete;
 
-  // Nanoseconds in which no CPU ran, as far as they were more than a few milliseconds at a time; nullopt: it may not
-  // have such threads.
+  // Nanoseconds in which no CPU of this process ran, as far as they were more than a few milliseconds at a time, and
+  // each time up to 4 ms fewer than there were; nullopt: it may not have such threads.
   std::optional<int64_t> stop();
 
  private:

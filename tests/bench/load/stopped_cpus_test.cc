@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 namespace load {
 
 using Lists = std::vector<std::vector<Interval>>;
