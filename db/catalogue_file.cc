@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 #include <utility>
 
 #include "db/migrations.h"
@@ -158,20 +157,20 @@ void CatalogueFile::run_all(std::span<io::Job* const> jobs) noexcept {
 }
 
 void CatalogueFile::Reads::run_all(std::span<io::Job* const> jobs) noexcept {
-  // A transaction that could not be ended, for want of memory, would go on for all that follow.
-  const auto end_what_is_left = [this] {
+  // After some errors SQLite has ended it already. What could not be ended, for want of memory, is before the next
+  // reads.
+  const auto end_transaction = [this] {
     if (reader_.in_transaction()) static_cast<void>(reader_.execute("ROLLBACK", "end to read"));
   };
   while (!jobs.empty()) {
     const auto some = jobs.first(std::min(jobs.size(), kReadsATime));
     jobs = jobs.subspan(some.size());
-    end_what_is_left();
-    std::optional<io::Result<Snapshot>> snapshot;
-    // Without one each read has its own, and its own trouble.
-    if (some.size() > 1) snapshot.emplace(Snapshot::begin(reader_));
+    end_transaction();
+    // Where none can be begun each read has its own, and its own trouble.
+    if (some.size() > 1) static_cast<void>(reader_.execute("BEGIN", "begin to read"));
     for (io::Job* const job : some) job->run();
   }
-  end_what_is_left();
+  end_transaction();
 }
 
 // Nothing has been written when it fails.

@@ -36,20 +36,6 @@ io::Result<> Transaction::commit() {
   return committed;
 }
 
-io::Result<Snapshot> Snapshot::begin(Database& database) {
-  const io::Result<> begun = database.execute("BEGIN", "begin to read");
-  if (!begun) return std::unexpected(begun.error());
-  return Snapshot(database);
-}
-
-Snapshot::Snapshot(Snapshot&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
-
-Snapshot::~Snapshot() {
-  // After some errors SQLite has ended it already.
-  if (database_ == nullptr || !database_->in_transaction()) return;
-  static_cast<void>(database_->execute("COMMIT", "end to read"));
-}
-
 io::Result<Savepoint> Savepoint::begin(Database& database) {
   const io::Result<> begun = database.execute("SAVEPOINT part", "begin a savepoint");
   if (!begun) return std::unexpected(begun.error());

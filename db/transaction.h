@@ -1,4 +1,4 @@
-// Transactions and a part of one, which end with their scope.
+// A transaction and a part of one, which end with their scope.
 #pragma once
 
 #include "db/sqlite.h"
@@ -23,21 +23,6 @@ class Transaction {
 
  private:
   explicit Transaction(Database& database) : database_(&database) {}
-  Database* database_;  // null: over
-};
-
-// A read transaction, ended by the destructor: all that is read meanwhile sees the file as the first read has seen it,
-// and takes no locks of its own.
-class Snapshot {
- public:
-  // exhausted, system.
-  static io::Result<Snapshot> begin(Database& database);
-  Snapshot(Snapshot&& other) noexcept;
-  Snapshot& operator=(Snapshot&&) = delete;
-  ~Snapshot();
-
- private:
-  explicit Snapshot(Database& database) : database_(&database) {}
   Database* database_;  // null: over
 };
 
