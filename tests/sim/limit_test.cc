@@ -129,47 +129,33 @@ TEST_CASE("parts side by side use up one download, and only the part with the la
   CHECK(again->status == 404);
 }
 
-// The catalogue as another program has it.
-struct OtherProgram {
-  explicit OtherProgram(SimServer& server) : database(open(server)) {}
-
-  static db::Database open(SimServer& server) {
-    db::OpenOptions how;
-    how.path = "data/catalogue.sqlite3";
-    how.role = db::Role::writer;
-    how.vfs = server.vfs().name();
-    return *db::Database::open(how);
-  }
-  // Over all links.
-  int64_t sum_of(const char* what) {
-    const io::Result<int64_t> sum = database.read_int64(fmt::format("SELECT sum({}) FROM links", what).c_str(), "look");
-    REQUIRE(sum);
-    return *sum;
-  }
-
-  db::Database database;
-};
+// Over all links.
+int64_t sum_of(db::Database& catalogue, const char* what) {
+  const io::Result<int64_t> sum = catalogue.read_int64(fmt::format("SELECT sum({}) FROM links", what).c_str(), "look");
+  REQUIRE(sum);
+  return *sum;
+}
 
 TEST_CASE("a download that cannot be settled, for another program has the catalogue's lock, is settled later") {
   for (const bool arrives : {true, false}) {
     CAPTURE(arrives);
     Limited link(1, 2, 1'000);
-    OtherProgram other(link.server);
+    db::Database other = link.server.open_catalogue();
     std::optional<SimClient> client(std::in_place, link.world, link.loop(), link.server.address());
     const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: sim\r\n\r\n", link.path);
     REQUIRE(link.run(client->send(request)));
-    REQUIRE(link.world.run_until([&] { return other.sum_of("pending") == 1; }));
+    REQUIRE(link.world.run_until([&] { return sum_of(other, "pending") == 1; }));
     {
-      const db::Transaction held = *db::Transaction::begin(other.database);
+      const db::Transaction held = *db::Transaction::begin(other);
       if (arrives) CHECK(link.run(client->receive())->body == link.content);
       client.reset();
       link.world.run_for(io::Milliseconds(8'000));
       CHECK(link.server.catalogue().state() == db::CatalogueState::locked);
-      CHECK(other.sum_of("pending") == 1);
+      CHECK(sum_of(other, "pending") == 1);
     }
     link.world.run_for(io::Milliseconds(8'000));
-    CHECK(other.sum_of("pending") == 0);
-    CHECK(other.sum_of("downloads") == (arrives ? 1 : 0));
+    CHECK(sum_of(other, "pending") == 0);
+    CHECK(sum_of(other, "downloads") == (arrives ? 1 : 0));
   }
 }
 
@@ -179,22 +165,22 @@ TEST_CASE(
   Limited link(1, 2, 1'000, 1);  // what a loop has to settle keeps that of no other loop anyway
   const auto unlimited = link.run(put(link.world, link.loop(), link.server.address(), "x", "content"));
   REQUIRE(unlimited);
-  OtherProgram other(link.server);
+  db::Database other = link.server.open_catalogue();
   REQUIRE(
-      other.database.execute("CREATE TRIGGER refuse BEFORE UPDATE OF downloads ON links"
-                             " WHEN old.max_downloads IS NOT NULL BEGIN SELECT RAISE(ABORT, 'refused'); END",
-                             "refuse"));
+      other.execute("CREATE TRIGGER refuse BEFORE UPDATE OF downloads ON links"
+                    " WHEN old.max_downloads IS NOT NULL BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                    "refuse"));
   link.run(link.read_all(""));
   link.world.run_for(io::Milliseconds(3'000));
   REQUIRE(link.run(get(link.world, link.loop(), link.server.address(), path_of(unlimited->body))));
   link.world.run_for(io::Milliseconds(3'000));
   CHECK(link.server.catalogue().state() == db::CatalogueState::sound);
-  CHECK(other.sum_of("pending") == 1);
-  CHECK(other.sum_of("downloads") == 1);
-  REQUIRE(other.database.execute("DROP TRIGGER refuse", "refuse"));
+  CHECK(sum_of(other, "pending") == 1);
+  CHECK(sum_of(other, "downloads") == 1);
+  REQUIRE(other.execute("DROP TRIGGER refuse", "refuse"));
   link.world.run_for(io::Milliseconds(3'000));
-  CHECK(other.sum_of("pending") == 0);
-  CHECK(other.sum_of("downloads") == 2);
+  CHECK(sum_of(other, "pending") == 0);
+  CHECK(sum_of(other, "downloads") == 2);
 }
 
 }  // namespace

@@ -56,4 +56,12 @@ void SimServer::stop(io::Milliseconds grace) {
   run_task(world_, *loops_.front(), server_->stop(world_.now() + grace));
 }
 
+db::Database SimServer::open_catalogue() {
+  db::OpenOptions how;
+  how.path = "data/catalogue.sqlite3";
+  how.role = db::Role::writer;
+  how.vfs = vfs().name();
+  return *db::Database::open(how);
+}
+
 }  // namespace ringdrop::sim

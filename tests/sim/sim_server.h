@@ -31,6 +31,8 @@ class SimServer {
   server::Server& server() { return *server_; }
   db::Catalogue& catalogue() { return *catalogue_; }
   SimVfs& vfs() { return vfs_; }
+  // The catalogue as another program has it, which ends before the server.
+  db::Database open_catalogue();
   World& world() { return world_; }
   // Of the catalogue's log, by the world's chance: a life is some hundred actions, and some have several checkpoints.
   uint64_t checkpoint_bytes() const { return checkpoint_bytes_; }

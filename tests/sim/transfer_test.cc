@@ -143,15 +143,6 @@ TEST_CASE("the downloads of more links than one transaction takes are all counte
   CHECK(downloads == kLinks);
 }
 
-// The catalogue as another program has it.
-db::Database open_other(SimServer& server) {
-  db::OpenOptions how;
-  how.path = "data/catalogue.sqlite3";
-  how.role = db::Role::writer;
-  how.vfs = server.vfs().name();
-  return *db::Database::open(how);
-}
-
 TEST_CASE(
     "a download that cannot be counted in a sound catalogue does not keep those of other links from it for ever") {
   SimDisk disk(256 * kMiB);
@@ -165,7 +156,7 @@ TEST_CASE(
     REQUIRE(created);
     paths.push_back(path_of(created->body));
   }
-  db::Database other = open_other(server);
+  db::Database other = server.open_catalogue();
   REQUIRE(
       other.execute("CREATE TRIGGER refuse BEFORE UPDATE OF downloads ON links"
                     " WHEN old.name = x'72656675736564' BEGIN SELECT RAISE(ABORT, 'refused'); END",
@@ -190,7 +181,7 @@ TEST_CASE("a download that cannot be counted, for another program has the catalo
   REQUIRE(created);
   const std::string path = path_of(created->body);
   {
-    db::Database other = open_other(server);
+    db::Database other = server.open_catalogue();
     const db::Transaction held = *db::Transaction::begin(other);
     REQUIRE(run_task(world, loop, get(world, loop, server.address(), path)));
     world.run_for(io::Milliseconds(8'000));
