@@ -17,7 +17,9 @@ void replay(Content& content, const Inode::Change& change) {
   const uint64_t end = change.offset_or_size + change.bytes.size();
   if (content.bytes.size() < end) content.bytes.resize(end);
   content.size = std::max(content.size, end);
-  std::ranges::copy(change.bytes, content.bytes.begin() + static_cast<std::ptrdiff_t>(change.offset_or_size));
+  // Not std::ranges::copy, which GCC 12 makes a loop over single bytes.
+  std::copy_n(change.bytes.begin(), change.bytes.size(),
+              content.bytes.begin() + static_cast<std::ptrdiff_t>(change.offset_or_size));
 }
 
 void replay(std::map<std::string, InodePtr>& entries, const Inode::EntryChange& change) {

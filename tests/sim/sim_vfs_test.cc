@@ -28,7 +28,7 @@ struct Kind {
 
 constexpr Kind kBare{false, 1'500, 200, "PRAGMA wal_checkpoint(TRUNCATE)"};
 // A commit may be more than one write, and a checkpoint more than one sync.
-constexpr Kind kLayered{true, 300'000, 4'000, "PRAGMA wal_checkpoint(PASSIVE)"};
+constexpr Kind kLayered{true, 100'000, 2'000, "PRAGMA wal_checkpoint(PASSIVE)"};
 
 // One boot of a process: a world, its VFS and one connection that writes and one that makes checkpoints.
 class Boot {
@@ -197,7 +197,7 @@ TEST_CASE("committed rows survive power cuts at any write or sync, and the datab
 }
 
 TEST_CASE("so they do when a commit is written at once and a checkpoint synced in parts") {
-  survive(kLayered, 50);
+  survive(kLayered, 30);
 }
 
 TEST_CASE("on a disk that ignores syncs rows get lost: so the tests above can fail") {

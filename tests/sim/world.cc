@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "io/buffer_pool.h"
 
 namespace ringdrop::sim {
 namespace {
@@ -390,7 +391,10 @@ int32_t World::carry_out(const io::Request& request) {
       return error != 0 ? error : add_descriptor(std::move(opened));
     }
     case io::Op::make_resident:
-      std::memset(request.data, 0xA5, request.bytes);  // what was there is gone
+      // What was there is gone: of each buffer that lies there the beginning, which is enough to be noticed.
+      for (std::size_t at = 0; at < request.bytes; at += io::kSmallBufferBytes) {
+        std::memset(request.data + at, 0xA5, std::min(kSectorBytes, request.bytes - at));
+      }
       return 0;
     default: {
       File* const file = find<File>(request.fd);
