@@ -1,5 +1,6 @@
 """Resident memory: idle, with many connections, and whether a transfer's size shows in it."""
 
+import os
 import re
 import resource
 import shutil
@@ -128,7 +129,7 @@ def watchers(bench):
     few = ("--watchers", "200", "--mib", "64", "--rounds", "1") if bench.quick else ()
     made = subprocess.run([sys.executable, Path(__file__).parent / "watchers.py", "--ringdrop",
                            str(Path(bench.options.build) / "ringdrop"), *few], stdout=subprocess.PIPE, text=True,
-                          check=False)
+                          check=False, env={**os.environ, "TMPDIR": str(bench.root)})
     cpu = re.search(r"cpu for watching: ([-\d.]+) %", made.stdout)
     slower = re.search(r"takes ([-+\d.]+) % longer", made.stdout)
     if not cpu or not slower:
