@@ -26,7 +26,11 @@ Buffer::~Buffer() {
 }
 
 BufferPool::BufferPool(EventLoop& loop, uint64_t budget_bytes)
-    : loop_(loop), slabs_(budget_bytes / kSlabBytes), upload_waiters_(loop), other_waiters_(loop), preparing_(loop) {
+    : loop_(loop),
+      slabs_(budget_bytes / kSlabBytes),
+      upload_waiters_(loop, "an upload that has waited for a buffer"),
+      other_waiters_(loop, "what has waited for a buffer"),
+      preparing_(loop) {
   CHECK_THAT(slabs_.size() >= 4);
   for (std::size_t i = slabs_before_reserve(slabs_.size()); i < slabs_.size(); ++i) {
     slabs_[i].memory = Slab::Memory::reserve;

@@ -60,9 +60,9 @@ void EventLoop::resume_some() {
   const TimePoint enough = now_ + kMostResuming;
   std::size_t resumed = 0;
   while (resumed < resuming_.size()) {
-    begin_step("a coroutine that was ready");
+    begin_step(resuming_[resumed].what);
     if (resumed > 0 && now_ >= enough) break;
-    resuming_[resumed++].resume();
+    resuming_[resumed++].coroutine.resume();
   }
   ready_.insert(ready_.begin(), resuming_.begin() + static_cast<std::ptrdiff_t>(resumed), resuming_.end());
   resuming_.clear();

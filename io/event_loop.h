@@ -53,7 +53,8 @@ class EventLoop {
   void post(std::move_only_function<void()> work);
 
   // Resumes the coroutine after those that are ready already, in a later turn: the next one, if that has time for all.
-  void resume_soon(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
+  // `what`: a string literal, as for begin_step().
+  void resume_soon(std::coroutine_handle<> coroutine, const char* what) { ready_.push_back({coroutine, what}); }
   NextTurn next_turn() { return NextTurn(*this); }
 
   Ring& ring() { return ring_; }
@@ -70,6 +71,11 @@ class EventLoop {
   void begin_step(const char* what);
 
  private:
+  struct Ready {
+    std::coroutine_handle<> coroutine;
+    const char* what;
+  };
+
   void run_posted();
   void give_way();
   void resume_some();
@@ -83,8 +89,8 @@ class EventLoop {
   TimePoint gave_way_{};
   bool in_turn_ = false;
   bool has_turned_ = false;
-  std::vector<std::coroutine_handle<>> ready_;
-  std::vector<std::coroutine_handle<>> resuming_;
+  std::vector<Ready> ready_;
+  std::vector<Ready> resuming_;
   std::optional<EpochMs> epoch_ms_;  // since the last wait
   std::atomic<bool> stopping_{false};
   std::mutex posted_mutex_;
@@ -92,7 +98,7 @@ class EventLoop {
 };
 
 inline void NextTurn::await_suspend(std::coroutine_handle<> coroutine) {
-  loop_.resume_soon(coroutine);
+  loop_.resume_soon(coroutine, "what has let others have their turn");
 }
 
 }  // namespace ringdrop::io

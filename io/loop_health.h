@@ -25,24 +25,30 @@ template <class T>
 class RecentMaximum {
  public:
   void record(T value, TimePoint now) {
-    if (now - window_began_ >= kWindow) {
-      previous_ = now - window_began_ >= 2 * kWindow ? T{} : current_;
-      current_ = T{};
-      window_began_ = now;
+    if (now - window_began_.load(kRelaxed) >= kWindow) {
+      previous_.store(now - window_began_.load(kRelaxed) >= 2 * kWindow ? T{} : current_.load(kRelaxed), kRelaxed);
+      current_.store(T{}, kRelaxed);
+      window_began_.store(now, kRelaxed);
     }
-    current_ = std::max(current_, value);
-    largest_.store(std::max(current_, previous_), std::memory_order_relaxed);
+    if (value > current_.load(kRelaxed)) current_.store(value, kRelaxed);
   }
 
-  T get() const { return largest_.load(std::memory_order_relaxed); }
+  // Any thread; where nothing has been recorded for long it knows, too. One that meets the change of the window may be
+  // wrong that once.
+  T get(TimePoint now) const {
+    const auto age = now - window_began_.load(kRelaxed);
+    if (age >= 2 * kWindow) return T{};
+    const T current = current_.load(kRelaxed);
+    return age >= kWindow ? current : std::max(current, previous_.load(kRelaxed));
+  }
 
  private:
   static constexpr std::chrono::seconds kWindow{60};
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
 
-  TimePoint window_began_{};
-  T current_{};
-  T previous_{};
-  std::atomic<T> largest_{};
+  std::atomic<TimePoint> window_began_{};
+  std::atomic<T> current_{};
+  std::atomic<T> previous_{};
 };
 
 class LoopHealth {
@@ -78,8 +84,8 @@ class LoopHealth {
     return requests_ + requests_before_ >= kOften;
   }
 
-  std::chrono::nanoseconds longest_turn() const { return longest_turn_.get(); }
-  std::size_t most_ready() const { return most_ready_.get(); }
+  std::chrono::nanoseconds longest_turn(TimePoint now) const { return longest_turn_.get(now); }
+  std::size_t most_ready(TimePoint now) const { return most_ready_.get(now); }
   uint64_t long_turns() const { return long_turns_.load(std::memory_order_relaxed); }
 
   // Of the loop's buffer pool.

@@ -13,7 +13,7 @@ namespace ringdrop::io {
 
 class TaskScope {
  public:
-  explicit TaskScope(EventLoop& loop) : loop_(loop), emptied_(loop) {}
+  explicit TaskScope(EventLoop& loop) : loop_(loop), emptied_(loop, "what has waited for its tasks to end") {}
   ~TaskScope();  // joined before
   TaskScope(const TaskScope&) = delete;
   TaskScope& operator=(const TaskScope&) = delete;

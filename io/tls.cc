@@ -62,7 +62,8 @@ std::expected<TlsTrust, std::string> TlsTrust::load(const std::string& ca_file) 
 // door, in order.
 class TlsStream::State {
  public:
-  State(EventLoop& loop, Socket socket) : loop_(loop), socket_(std::move(socket)), sent_(loop) {}
+  State(EventLoop& loop, Socket socket)
+      : loop_(loop), socket_(std::move(socket)), sent_(loop, "what has waited to be encrypted") {}
 
   bool prepare(SSL_CTX* context, const std::string& host);
   Task<Result<>> shake_hands(TimePoint deadline, const std::stop_token& stop);

@@ -58,7 +58,7 @@ void WaitList::Waiter::finish(std::optional<Errc> why) noexcept {
   failure_ = why;
   list_.unlink(*this);
   list_.loop_.timers().disarm(*this);
-  list_.loop_.resume_soon(coroutine_);
+  list_.loop_.resume_soon(coroutine_, list_.what_);
 }
 
 Result<> WaitList::Waiter::await_resume() {

@@ -16,7 +16,8 @@ namespace ringdrop::io {
 
 class WaitList {
  public:
-  explicit WaitList(EventLoop& loop) : loop_(loop) {}
+  // `what`: a string literal, what the loop is busy with when one of them goes on (LoopHealth).
+  explicit WaitList(EventLoop& loop, const char* what = "what has waited in the loop") : loop_(loop), what_(what) {}
   ~WaitList();  // nobody waits any more
   WaitList(const WaitList&) = delete;
   WaitList& operator=(const WaitList&) = delete;
@@ -35,6 +36,7 @@ class WaitList {
   void unlink(Waiter& waiter);
 
   EventLoop& loop_;
+  const char* what_;
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;
   std::size_t size_ = 0;

@@ -30,17 +30,18 @@ void add(std::string& text, const Services& services, std::string_view name, std
 
 io::Task<std::string> format_metrics(const Services& services) {
   std::string text;
+  const io::TimePoint now = services.loop.now();
   add(text, services, "ringdrop_loop_longest_busy_seconds", "gauge",
       "The longest time in the last minute or two for which a loop did not look for new work.",
-      [](io::LoopHealth& health) {
-        return fmt::format("{:.6f}", std::chrono::duration<double>(health.longest_turn()).count());
+      [now](io::LoopHealth& health) {
+        return fmt::format("{:.6f}", std::chrono::duration<double>(health.longest_turn(now)).count());
       });
   add(text, services, "ringdrop_loop_long_turns_total", "counter",
       "How often that was longer than 10 ms; the log says with what, at most every 10 s.",
       [](io::LoopHealth& health) { return fmt::to_string(health.long_turns()); });
   add(text, services, "ringdrop_loop_most_ready", "gauge",
-      "The most coroutines in the last minute that were ready to run at once.",
-      [](io::LoopHealth& health) { return fmt::to_string(health.most_ready()); });
+      "The most coroutines in the last minute or two that were ready to run at once.",
+      [now](io::LoopHealth& health) { return fmt::to_string(health.most_ready(now)); });
   add(text, services, "ringdrop_buffer_pool_bytes", "gauge", "The loop's part of memory_budget.",
       [](io::LoopHealth& health) { return fmt::to_string(health.pool_bytes.load(std::memory_order_relaxed)); });
   add(text, services, "ringdrop_buffer_pool_lent_bytes", "gauge", "What of it is lent to transfers.",

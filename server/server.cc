@@ -62,7 +62,7 @@ Server::Server(const Config& config, std::span<io::EventLoop* const> loops, stor
       max_connections_(max_connections),
       loop_(*loops.front()),
       disk_relief_(loop_, catalogue_, uploads_, progress_, config_),
-      pause_(loop_),
+      pause_(loop_, "upkeep"),
       accepting_(loop_) {
   const uint64_t memory_bytes = config.memory_budget_bytes / loops.size();
   const SharedParts shared{.config = config_,

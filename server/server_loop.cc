@@ -21,8 +21,8 @@ ServerLoop::ServerLoop(io::EventLoop& loop, const SharedParts& shared, uint64_t 
       hot_links_(shared_.config.cache_bytes / shared_.loops.size()),
       small_contents_(shared_.config.small_file_bytes, memory_bytes / kPartForSmallContents),
       feed_(loop, shared_.config, shared_.progress, shared_.watchers),
-      pause_(loop),
-      checkpoint_pressing_(loop),
+      pause_(loop, "upkeep of the loop"),
+      checkpoint_pressing_(loop, "what makes checkpoints"),
       scope_(loop) {}
 
 io::Task<io::Result<>> ServerLoop::open() {

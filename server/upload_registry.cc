@@ -22,7 +22,8 @@ UploadCheckpoint checkpoint_of(const ParkedUpload& parked) {
 
 // Lives on its loop; others reach it by a task there.
 struct UploadRegistry::Claim::Owner {
-  explicit Owner(io::EventLoop& its_loop) : loop(its_loop), released(its_loop) {}
+  explicit Owner(io::EventLoop& its_loop)
+      : loop(its_loop), released(its_loop, "who has waited for an upload that another request had") {}
 
   io::EventLoop& loop;
   std::stop_source cut;

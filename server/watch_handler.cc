@@ -204,7 +204,7 @@ Task<Result<>> serve_websocket(const Services& services, const Exchange& exchang
   Result<> done = co_await tell(exchange, services.loop, watcher, is_over, say);
   if (done) done = co_await session.send_close(watcher.has_ended() ? proto::kCloseNormal : proto::kCloseGoingAway);
   if (done) {
-    io::WaitList farewell(services.loop);
+    io::WaitList farewell(services.loop, "a watcher's farewell");
     static_cast<void>(co_await farewell.wait(services.loop.now() + kFarewell, is_over));
   }
   std::stop_source connection = exchange.cut;

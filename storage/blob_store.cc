@@ -79,7 +79,7 @@ BlobStore::BlobStore(io::EventLoop& loop, BlobSpace& space, io::Directory blobs,
       blobs_(std::move(blobs)),
       unsettled_(std::move(unsettled)),
       open_blobs_(space.open_files),
-      directory_made_(loop) {}
+      directory_made_(loop, "an upload that has waited for a directory") {}
 
 BlobStore::~BlobStore() = default;
 

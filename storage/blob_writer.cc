@@ -33,7 +33,7 @@ BlobWriter::BlobWriter(io::EventLoop& loop, BlobSpace& space, std::shared_ptr<Bl
       id_(id),
       name_(id.file_name()),
       file_(std::move(file)),
-      written_(loop),
+      written_(loop, "an upload that has waited for its write"),
       writes_(loop) {}
 
 BlobWriter::~BlobWriter() = default;

@@ -14,7 +14,8 @@ namespace ringdrop::storage {
 class DirectorySync {
  public:
   // Both outlive it.
-  DirectorySync(io::EventLoop& loop, const io::Directory& directory) : directory_(directory), done_(loop) {}
+  DirectorySync(io::EventLoop& loop, const io::Directory& directory)
+      : directory_(directory), done_(loop, "what has waited for the sync of a directory") {}
 
   // Returns when every entry that was made before the call is on the device. A failure is final and everybody's: after
   // a failed fsync nobody can know what the device has.

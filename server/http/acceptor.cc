@@ -32,7 +32,7 @@ Acceptor::Acceptor(io::EventLoop& loop, io::Listener listener, std::span<Connect
       listener_(std::move(listener)),
       loops_(loops),
       max_connections_(max_connections),
-      pause_(loop),
+      pause_(loop, "accepting, after a pause"),
       turned_away_(loop) {}
 
 io::Task<> Acceptor::run(std::stop_token stop) {

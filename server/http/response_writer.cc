@@ -206,7 +206,7 @@ io::Task<io::Result<>> ResponseWriter::wait_writable() {
 io::Task<io::Result<>> ResponseWriter::wait_acknowledged() {
   const io::Milliseconds longest{500};
   io::Milliseconds pause{5};
-  io::WaitList pausing(loop_);
+  io::WaitList pausing(loop_, "an answer that waits to be acknowledged");
   for (;;) {
     const io::TimePoint stalled = stall_.begin_wait(loop_.now());
     const io::Result<uint64_t> left = socket_.unacknowledged_bytes();

@@ -13,7 +13,7 @@ WebsocketSession::WebsocketSession(ResponseWriter& response, uint64_t most_messa
       limits_(response.limits()),
       stop_(stop),
       most_message_bytes_(most_message_bytes),
-      turn_(inbound_.loop()) {}
+      turn_(inbound_.loop(), "a message that has waited for the one before") {}
 
 proto::WebsocketCodec& WebsocketSession::codec() {
   if (!codec_) codec_.emplace(proto::WebsocketCodec::Role::server, most_message_bytes_);

@@ -52,7 +52,7 @@ class [[nodiscard]] NextTurn {
   NextTurn& operator=(const NextTurn&) = delete;
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> coroutine) { loop_.resume_soon(coroutine); }
+  void await_suspend(std::coroutine_handle<> coroutine) { loop_.resume_soon(coroutine, "a test"); }
   Counted await_resume() { return std::move(value_); }
 
  private:

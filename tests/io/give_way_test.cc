@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "io/event_loop.h"
+#include "io/task.h"
+#include "io/task_scope.h"
+#include "io/wait_list.h"
 #include "tests/io/test_loop.h"
 
 namespace {
@@ -123,7 +126,7 @@ TEST_CASE("what others take of a loop's CPU is a step of its turn, and told as s
   std::string complaint;
   noting.ring.on_long_turn = [&] { complaint = health.complaint(std::chrono::nanoseconds(0)); };
   static_cast<void>(noting.turn(milliseconds(1)));
-  CHECK(health.longest_turn() == milliseconds(31));
+  CHECK(health.longest_turn(noting.ring.now()) == milliseconds(31));
   CHECK(health.long_turns() == 1);
   CHECK(complaint.starts_with("a turn of the loop took 31.0 ms, 30.0 ms of it for: others on its CPU (one of "));
   CHECK(complaint.ends_with("; its thread had a CPU for 0.0 ms: others were busy, or a call has blocked"));
@@ -138,9 +141,29 @@ TEST_CASE(
   std::string complaint;
   noting.ring.on_long_turn = [&] { complaint = health.complaint(std::chrono::nanoseconds(0)); };
   static_cast<void>(noting.turn(milliseconds(2)));
-  CHECK(health.longest_turn() == milliseconds(22));
+  CHECK(health.longest_turn(noting.ring.now()) == milliseconds(22));
   CHECK(health.long_turns() == 1);
   CHECK(complaint.starts_with("a turn of the loop took 22.0 ms, 20.0 ms of it for: what was submitted (one of "));
+}
+
+TEST_CASE("who has waited in the loop and goes on for long is named by what it has waited for") {
+  NotingLoop noting;
+  io::WaitList buffers(noting.loop, "what has waited for a buffer");
+  io::WaitList tasks(noting.loop, "what has waited for its tasks to end");
+  const auto wait = [](io::WaitList& list, NotingRing& ring, milliseconds then_busy) -> io::Task<> {
+    static_cast<void>(co_await list.wait());
+    ring.pass(then_busy);
+  };
+  io::TaskScope scope(noting.loop);
+  scope.spawn(wait(buffers, noting.ring, milliseconds(12)));
+  scope.spawn(wait(tasks, noting.ring, milliseconds(3)));
+  buffers.wake_all();
+  tasks.wake_all();
+  std::string complaint;
+  noting.ring.on_long_turn = [&] { complaint = noting.loop.health().complaint(milliseconds(12)); };
+  while (scope.size() > 0) noting.loop.turn();
+  CHECK(
+      complaint.starts_with("a turn of the loop took 12.0 ms, 12.0 ms of it for: what has waited for a buffer (one "));
 }
 
 TEST_CASE("a ring yields unless its thread was off the CPU by itself since the last time") {

@@ -23,21 +23,31 @@ bool take_turn(LoopHealth& health, TimePoint from, std::chrono::nanoseconds long
 
 TEST_CASE("a recent maximum is that of the last minute or two") {
   RecentMaximum<milliseconds> longest;
-  CHECK(longest.get() == milliseconds(0));
+  CHECK(longest.get(kStart) == milliseconds(0));
   longest.record(milliseconds(7), kStart);
   longest.record(milliseconds(3), kStart + seconds(1));
-  CHECK(longest.get() == milliseconds(7));
+  CHECK(longest.get(kStart + seconds(1)) == milliseconds(7));
   longest.record(milliseconds(2), kStart + seconds(61));
-  CHECK(longest.get() == milliseconds(7));
+  CHECK(longest.get(kStart + seconds(61)) == milliseconds(7));
   longest.record(milliseconds(1), kStart + seconds(122));
-  CHECK(longest.get() == milliseconds(2));
+  CHECK(longest.get(kStart + seconds(122)) == milliseconds(2));
 }
 
 TEST_CASE("after a long pause the old ones are forgotten") {
   RecentMaximum<milliseconds> longest;
   longest.record(milliseconds(7), kStart);
   longest.record(milliseconds(1), kStart + seconds(600));
-  CHECK(longest.get() == milliseconds(1));
+  CHECK(longest.get(kStart + seconds(600)) == milliseconds(1));
+}
+
+TEST_CASE("where nothing happens any more the old ones are forgotten as well") {
+  RecentMaximum<milliseconds> longest;
+  longest.record(milliseconds(7), kStart);
+  longest.record(milliseconds(3), kStart + seconds(70));
+  CHECK(longest.get(kStart + seconds(129)) == milliseconds(7));
+  CHECK(longest.get(kStart + seconds(131)) == milliseconds(3));
+  CHECK(longest.get(kStart + seconds(189)) == milliseconds(3));
+  CHECK(longest.get(kStart + seconds(190)) == milliseconds(0));
 }
 
 TEST_CASE("a long turn says which of its steps was the long one") {
@@ -50,8 +60,8 @@ TEST_CASE("a long turn says which of its steps was the long one") {
   CHECK(health.end_turn(kStart + milliseconds(23), 17));
   CHECK(health.complaint(seconds(5) + milliseconds(22)) ==
         "a turn of the loop took 23.0 ms, 20.0 ms of it for: read (one of 3 steps)");
-  CHECK(health.longest_turn() == milliseconds(23));
-  CHECK(health.most_ready() == 17);
+  CHECK(health.longest_turn(kStart) == milliseconds(23));
+  CHECK(health.most_ready(kStart) == 17);
   CHECK(health.long_turns() == 1);
 }
 
