@@ -141,7 +141,7 @@ class Process {
         loop_(*loops_.front()),
         max_connections_(bounds.max_connections),
         digests_("digest", static_cast<unsigned>(loops_.size()), 2 * bounds.max_connections),
-        life_(loop_),
+        life_(loop_, "the end of the server"),
         space_(config.durability == Durability::full ? storage::Durability::full : storage::Durability::process,
                config.min_free_bytes, bounds.open_files),
         scope_(loop_) {}
@@ -201,8 +201,12 @@ Task<int> Process::live() {
   }
   // A connection waits for at most one job at a time; upkeep and recovery for one each.
   const std::size_t capacity = max_connections_ + 2 * loops_.size() + 16;
-  OpenCatalogue catalogue(std::move(**opened), capacity);
-  co_return co_await serve_with(catalogue.catalogue);
+  auto catalogue = std::make_unique<OpenCatalogue>(std::move(**opened), capacity);
+  const int exit_code = co_await serve_with(catalogue->catalogue);
+  // It joins its lanes and copies what is left of its log.
+  static_cast<void>(
+      co_await io::run_on(loop_, blocking_, [&] { return std::exchange(catalogue, nullptr) != nullptr; }));
+  co_return exit_code;
 }
 
 Task<int> Process::serve_with(db::Catalogue& catalogue) {
