@@ -63,6 +63,7 @@ struct CatalogueFile::Connections {
   Database writer;
   Database reader;
   Database checkpointer;
+  Savepoint::Statements savepoints;
   Tables writer_tables;
   Tables reader_tables;
   uint64_t page_bytes;
@@ -108,6 +109,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   auto reader = Database::open(how);
   if (!reader) return std::unexpected(reader.error());
 
+  auto savepoints = Savepoint::Statements::prepare(*writer);
+  if (!savepoints) return std::unexpected(savepoints.error());
   auto writer_tables = Tables::prepare(*writer);
   if (!writer_tables) return std::unexpected(writer_tables.error());
   auto reader_tables = Tables::prepare(*reader);
@@ -122,8 +125,9 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   const auto page_bytes = writer->read_int64("PRAGMA page_size", "read the page size");
   if (!page_bytes) return std::unexpected(page_bytes.error());
 
-  Connections connections{*std::move(writer),        *std::move(reader),        *std::move(checkpointer),
-                          *std::move(writer_tables), *std::move(reader_tables), static_cast<uint64_t>(*page_bytes)};
+  Connections connections{
+      *std::move(writer),        *std::move(reader),        *std::move(checkpointer),          *std::move(savepoints),
+      *std::move(writer_tables), *std::move(reader_tables), static_cast<uint64_t>(*page_bytes)};
   return std::unique_ptr<CatalogueFile>(new CatalogueFile(std::move(connections), options.checkpoint_bytes, log));
 }
 
@@ -132,6 +136,7 @@ CatalogueFile::CatalogueFile(Connections connections, uint64_t checkpoint_bytes,
       writer_(std::move(connections.writer)),
       reader_(std::move(connections.reader)),
       checkpointer_(std::move(connections.checkpointer)),
+      savepoints_(std::move(connections.savepoints)),
       writer_tables_(std::move(connections.writer_tables)),
       reader_tables_(std::move(connections.reader_tables)),
       page_bytes_(connections.page_bytes),
@@ -263,7 +268,7 @@ void CatalogueFile::make_room() {
 
 io::Result<> CatalogueFile::write_one(WriteJob& job) {
   if (!writer_.in_transaction()) return io::fail(io::Errc::system, "write without a transaction");
-  io::Result<Savepoint> savepoint = Savepoint::begin(writer_);
+  io::Result<Savepoint> savepoint = Savepoint::begin(writer_, savepoints_);
   if (!savepoint) return std::unexpected(savepoint.error());
   io::Result<> written = job.write(writer_tables_);
   if (written) return savepoint->keep();

@@ -189,6 +189,7 @@ class CatalogueFile final : public io::Batch {
   Database reader_;
   Database checkpointer_;
   Reads reads_{reader_};
+  Savepoint::Statements savepoints_;  // of the writer
   Tables writer_tables_;
   Tables reader_tables_;
   const uint64_t page_bytes_;

@@ -51,6 +51,13 @@ Link read_link(const Statement::Use& use, std::string_view token) {
   return link;
 }
 
+// Runs an UPDATE of at most one row: whether there was one.
+io::Result<bool> finds_a_row(Statement::Use& use) {
+  const io::Result<> updated = use.run();
+  if (!updated) return std::unexpected(updated.error());
+  return use.updated_rows() > 0;
+}
+
 // The first column of every row.
 io::Result<std::vector<uint64_t>> read_numbers(Statement::Use& use) {
   std::vector<uint64_t> numbers;
@@ -78,7 +85,7 @@ struct LinkTable::Sql {
 const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_link,
      "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
-     " downloads, sha256, sha512) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id",
+     " downloads, sha256, sha512) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
      "insert a link"},
     {&Statements::insert_extent,
      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
@@ -101,11 +108,11 @@ const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
     {&Statements::remove_content, "DELETE FROM contents WHERE link = ?1", "remove the content of a link"},
     {&Statements::remove_link, "DELETE FROM links WHERE id = ?1", "remove a link"},
-    {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?3 WHERE token = ?1 AND" RINGDROP_ALIVE "RETURNING id",
+    {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?3 WHERE token = ?1 AND" RINGDROP_ALIVE,
      "change an expiry"},
     {&Statements::take_download,
      "UPDATE links SET pending = pending + 1 WHERE token = ?1 AND"
-     " (max_downloads IS NULL OR downloads + pending < max_downloads) RETURNING id",
+     " (max_downloads IS NULL OR downloads + pending < max_downloads)",
      "take a download"},
     {&Statements::settle_download,
      "UPDATE links SET pending = pending - 1, downloads = downloads + ?2 WHERE token = ?1 AND pending > 0",
@@ -150,12 +157,9 @@ io::Result<> LinkTable::insert(const Link& link) {
     use.bind(7, link.expires_at_ms);
     if (link.max_downloads) use.bind(8, to_integer(*link.max_downloads));
     use.bind(9, to_integer(link.downloads)).bind_blob(10, link.sha256).bind_blob(11, link.sha512);
-    const io::Result<bool> row = use.step();
-    if (!row) return std::unexpected(row.error());
-    CHECK_THAT(*row);  // RETURNING
-    id = use.column(0);
-    const io::Result<> ended = use.run();
-    if (!ended) return ended;
+    const io::Result<> inserted = use.run();
+    if (!inserted) return inserted;
+    id = use.inserted_id();
   }
   int64_t position = 0;
   for (const Extent& extent : link.extents) {
@@ -214,26 +218,17 @@ io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now
   return true;
 }
 
-// Runs an UPDATE with RETURNING of at most one row: whether there was one.
-io::Result<bool> LinkTable::changes_a_row(Statement::Use& use) {
-  const io::Result<bool> row = use.step();
-  if (!row || !*row) return row;
-  const io::Result<> ended = use.run();
-  if (!ended) return std::unexpected(ended.error());
-  return true;
-}
-
 io::Result<bool> LinkTable::set_expiry(std::string_view token, std::optional<io::EpochMs> expires_at_ms,
                                        io::EpochMs now_ms) {
   Statement::Use use = statements_.set_expiry.use();
   use.bind_text(1, token).bind(2, now_ms).bind(3, expires_at_ms);
-  return changes_a_row(use);
+  return finds_a_row(use);
 }
 
 io::Result<bool> LinkTable::take_download(std::string_view token) {
   Statement::Use use = statements_.take_download.use();
   use.bind_text(1, token);
-  return changes_a_row(use);
+  return finds_a_row(use);
 }
 
 io::Result<> LinkTable::settle_download(std::string_view token, bool completed) {

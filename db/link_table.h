@@ -88,7 +88,6 @@ class LinkTable {
   explicit LinkTable(Statements statements) : statements_(std::move(statements)) {}
 
   io::Result<> insert_content(int64_t id, const Content& content);
-  io::Result<bool> changes_a_row(Statement::Use& use);
 
   Statements statements_;
 };

@@ -153,6 +153,10 @@ class Statement::Use {
   io::Result<bool> step();
   // step() for a statement without rows.
   io::Result<> run();
+  // After run(): the id of the row that an INSERT has made, and how many rows an UPDATE has found. RETURNING tells the
+  // same for more: SQLite makes a table of it.
+  int64_t inserted_id() const;
+  uint64_t updated_rows() const;
 
   // Columns are counted from 0. Views live until the next step().
   int64_t column(int index) const;

@@ -36,13 +36,22 @@ io::Result<> Transaction::commit() {
   return committed;
 }
 
-io::Result<Savepoint> Savepoint::begin(Database& database) {
-  const io::Result<> begun = database.execute("SAVEPOINT part", "begin a savepoint");
-  if (!begun) return std::unexpected(begun.error());
-  return Savepoint(database);
+io::Result<Savepoint::Statements> Savepoint::Statements::prepare(Database& database) {
+  io::Result<Statement> begin = Statement::prepare(database, "SAVEPOINT part", "begin a savepoint");
+  if (!begin) return std::unexpected(begin.error());
+  io::Result<Statement> release = Statement::prepare(database, "RELEASE part", "release a savepoint");
+  if (!release) return std::unexpected(release.error());
+  return Statements{*std::move(begin), *std::move(release)};
 }
 
-Savepoint::Savepoint(Savepoint&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+io::Result<Savepoint> Savepoint::begin(Database& database, Statements& statements) {
+  const io::Result<> begun = statements.begin.use().run();
+  if (!begun) return std::unexpected(begun.error());
+  return Savepoint(database, statements);
+}
+
+Savepoint::Savepoint(Savepoint&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)), statements_(other.statements_) {}
 
 Savepoint::~Savepoint() {
   if (database_ == nullptr || !database_->in_transaction()) return;
@@ -51,7 +60,7 @@ Savepoint::~Savepoint() {
 
 io::Result<> Savepoint::keep() {
   CHECK_THAT(database_ != nullptr);
-  io::Result<> kept = database_->execute("RELEASE part", "release a savepoint");
+  io::Result<> kept = statements_.release.use().run();
   if (kept) database_ = nullptr;
   return kept;
 }

@@ -30,7 +30,16 @@ class Transaction {
 // called. They do not nest here.
 class Savepoint {
  public:
-  static io::Result<Savepoint> begin(Database& database);
+  // What a connection has prepared for all of its savepoints: every write has one.
+  struct Statements {
+    Statement begin;
+    Statement release;
+
+    static io::Result<Statements> prepare(Database& database);
+  };
+
+  // Both outlive it.
+  static io::Result<Savepoint> begin(Database& database, Statements& statements);
   Savepoint(Savepoint&& other) noexcept;
   Savepoint& operator=(Savepoint&&) = delete;
   ~Savepoint();
@@ -38,8 +47,9 @@ class Savepoint {
   io::Result<> keep();
 
  private:
-  explicit Savepoint(Database& database) : database_(&database) {}
+  Savepoint(Database& database, Statements& statements) : database_(&database), statements_(statements) {}
   Database* database_;  // null: over
+  Statements& statements_;
 };
 
 }  // namespace ringdrop::db

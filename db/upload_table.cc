@@ -59,7 +59,7 @@ const UploadTable::Sql UploadTable::kSql[] = {
     // 0: open, 1: complete, which can still be cancelled (2) or used (5).
     {&Statements::end,
      "UPDATE uploads SET state = ?2, expires_at_ms = ?3, token = ?4, reason = ?5, length = ?6, progress = ?7"
-     " WHERE id_hash = ?1 AND (state = 0 OR (state = 1 AND ?2 IN (2, 5))) RETURNING 1",
+     " WHERE id_hash = ?1 AND (state = 0 OR (state = 1 AND ?2 IN (2, 5)))",
      "end an upload"},
     {&Statements::drop_file, "UPDATE uploads SET file = NULL WHERE id_hash = ?1", "end an upload"},
     {&Statements::due, "SELECT id_hash FROM uploads WHERE expires_at_ms <= ?1 LIMIT ?2", "list due uploads"},
@@ -142,10 +142,9 @@ io::Result<bool> UploadTable::end(const Upload& upload, FileFate fate) {
     use.bind_blob(1, upload.id_hash).bind(2, static_cast<int64_t>(upload.state)).bind(3, upload.expires_at_ms);
     use.bind_text(4, upload.token).bind_text(5, upload.reason).bind(6, to_integer(upload.length));
     use.bind_blob(7, upload.progress);
-    const io::Result<bool> row = use.step();
-    if (!row || !*row) return row;
     const io::Result<> ended = use.run();
     if (!ended) return std::unexpected(ended.error());
+    if (use.updated_rows() == 0) return false;
   }
   if (fate == FileFate::garbage) {
     Statement::Use use = statements_.make_garbage.use();

@@ -102,6 +102,7 @@ TEST_CASE("a transaction is undone unless it is committed; a savepoint unless it
   const test::TemporaryDirectory directory;
   Database database = open(directory.file("db"), Role::writer);
   REQUIRE(database.execute("CREATE TABLE t (i INTEGER PRIMARY KEY)", "create"));
+  Savepoint::Statements savepoints = *Savepoint::Statements::prepare(database);
   const auto insert = [&](const char* sql) { CHECK(database.execute(sql, "insert")); };
   {
     Transaction transaction = *Transaction::begin(database);
@@ -112,12 +113,12 @@ TEST_CASE("a transaction is undone unless it is committed; a savepoint unless it
   {
     Transaction transaction = *Transaction::begin(database);
     {
-      Savepoint kept = *Savepoint::begin(database);
+      Savepoint kept = *Savepoint::begin(database, savepoints);
       insert("INSERT INTO t VALUES (2)");
       CHECK(kept.keep());
     }
     {
-      Savepoint undone = *Savepoint::begin(database);
+      Savepoint undone = *Savepoint::begin(database, savepoints);
       insert("INSERT INTO t VALUES (3)");
     }
     insert("INSERT INTO t VALUES (4)");
