@@ -86,7 +86,7 @@ Task<Outcome<>> FileUpload::wait(const Failure& why, const std::stop_token& stop
   co_await services_.display.note(std::move(line));
   // A connection that is idle meanwhile may be gone at its end.
   co_await services_.session.close();
-  io::WaitList nobody(services_.loop);
+  io::WaitList nobody(services_.loop, "a pause");
   static_cast<void>(co_await nobody.wait(services_.loop.now() + delay, stop));
   if (stop.stop_requested()) co_return std::unexpected(Failure{Failure::Kind::cancelled, "cancelled", std::nullopt});
   co_return Outcome<>{};

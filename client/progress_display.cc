@@ -73,7 +73,7 @@ Task<> ProgressDisplay::end_file(bool success) {
 
 Task<> ProgressDisplay::draw_again_and_again() {
   const std::stop_token stop = drawing_->stop_token();
-  io::WaitList nobody(loop_);
+  io::WaitList nobody(loop_, "a pause");
   while (!stop.stop_requested()) {
     co_await draw();
     static_cast<void>(co_await nobody.wait(loop_.now() + kFrame, stop));

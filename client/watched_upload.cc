@@ -139,7 +139,7 @@ Task<Outcome<>> WatchedUpload::wait(const Failure& why, const std::stop_token& s
       fmt::format("ringdrop: {}; trying again in {:.1f} s", why.words, static_cast<double>(delay.count()) / 1000);
   display_.set_waiting("waiting");
   co_await display_.note(std::move(line));
-  io::WaitList nobody(parts_.loop);
+  io::WaitList nobody(parts_.loop, "a pause");
   static_cast<void>(co_await nobody.wait(parts_.loop.now() + delay, stop));
   if (stop.stop_requested()) co_return std::unexpected(Failure{Failure::Kind::cancelled, "cancelled", std::nullopt});
   co_return Outcome<>{};

@@ -19,6 +19,7 @@ double in_ms(std::chrono::nanoseconds time) {
 
 bool LoopHealth::begin_turn(TimePoint now) {
   woke_ = step_began_ = now;
+  busy_since_.store(now, std::memory_order_relaxed);
   step_ = longest_what_ = "";
   longest_step_ = {};
   steps_ = 0;
@@ -30,6 +31,7 @@ bool LoopHealth::begin_turn(TimePoint now) {
 bool LoopHealth::end_turn(TimePoint now, std::size_t ready) {
   end_step(now);
   turn_ = now - woke_;
+  busy_since_.store(kNever, std::memory_order_relaxed);
   longest_turn_.record(turn_, now);
   most_ready_.record(ready, now);
   if (turn_ <= kLongTurn) return false;

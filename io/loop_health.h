@@ -20,15 +20,17 @@
 
 namespace ringdrop::io {
 
-// The largest of the last minute, or of up to two.
+// The largest of the last minute, or of nearly two.
 template <class T>
 class RecentMaximum {
  public:
   void record(T value, TimePoint now) {
-    if (now - window_began_.load(kRelaxed) >= kWindow) {
-      previous_.store(now - window_began_.load(kRelaxed) >= 2 * kWindow ? T{} : current_.load(kRelaxed), kRelaxed);
+    const TimePoint began = window_began_.load(kRelaxed);
+    if (now - began >= kWindow) {
+      const bool is_next = now - began < 2 * kWindow;
+      previous_.store(is_next ? current_.load(kRelaxed) : T{}, kRelaxed);
       current_.store(T{}, kRelaxed);
-      window_began_.store(now, kRelaxed);
+      window_began_.store(is_next ? began + kWindow : now, kRelaxed);
     }
     if (value > current_.load(kRelaxed)) current_.store(value, kRelaxed);
   }
@@ -84,7 +86,12 @@ class LoopHealth {
     return requests_ + requests_before_ >= kOften;
   }
 
-  std::chrono::nanoseconds longest_turn(TimePoint now) const { return longest_turn_.get(now); }
+  // The turn that is under way counts: a loop that is stuck is seen while it is.
+  std::chrono::nanoseconds longest_turn(TimePoint now) const {
+    const TimePoint since = busy_since_.load(std::memory_order_relaxed);
+    const auto under_way = since == kNever ? std::chrono::nanoseconds(0) : std::chrono::nanoseconds(now - since);
+    return std::max(longest_turn_.get(now), under_way);
+  }
   std::size_t most_ready(TimePoint now) const { return most_ready_.get(now); }
   uint64_t long_turns() const { return long_turns_.load(std::memory_order_relaxed); }
 
@@ -113,7 +120,8 @@ class LoopHealth {
   }
 
   TimePoint woke_{};
-  std::chrono::nanoseconds turn_{0};  // that has ended last
+  std::atomic<TimePoint> busy_since_{kNever};  // for others; kNever: it waits
+  std::chrono::nanoseconds turn_{0};           // that has ended last
   const char* step_ = "";
   TimePoint step_began_{};
   uint64_t steps_ = 0;

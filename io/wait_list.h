@@ -17,7 +17,7 @@ namespace ringdrop::io {
 class WaitList {
  public:
   // `what`: a string literal, what the loop is busy with when one of them goes on (LoopHealth).
-  explicit WaitList(EventLoop& loop, const char* what = "what has waited in the loop") : loop_(loop), what_(what) {}
+  WaitList(EventLoop& loop, const char* what) : loop_(loop), what_(what) {}
   ~WaitList();  // nobody waits any more
   WaitList(const WaitList&) = delete;
   WaitList& operator=(const WaitList&) = delete;

@@ -32,7 +32,7 @@ io::Task<std::string> format_metrics(const Services& services) {
   std::string text;
   const io::TimePoint now = services.loop.now();
   add(text, services, "ringdrop_loop_longest_busy_seconds", "gauge",
-      "The longest time in the last minute or two for which a loop did not look for new work.",
+      "The longest time in the last minute or two for which a loop did not look for new work, or does not now.",
       [now](io::LoopHealth& health) {
         return fmt::format("{:.6f}", std::chrono::duration<double>(health.longest_turn(now)).count());
       });
@@ -40,7 +40,7 @@ io::Task<std::string> format_metrics(const Services& services) {
       "How often that was longer than 10 ms; the log says with what, at most every 10 s.",
       [](io::LoopHealth& health) { return fmt::to_string(health.long_turns()); });
   add(text, services, "ringdrop_loop_most_ready", "gauge",
-      "The most coroutines in the last minute or two that were ready to run at once.",
+      "The most coroutines in the last minute or two that waited for nothing but their turn.",
       [now](io::LoopHealth& health) { return fmt::to_string(health.most_ready(now)); });
   add(text, services, "ringdrop_buffer_pool_bytes", "gauge", "The loop's part of memory_budget.",
       [](io::LoopHealth& health) { return fmt::to_string(health.pool_bytes.load(std::memory_order_relaxed)); });

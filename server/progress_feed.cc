@@ -104,7 +104,7 @@ void ProgressFeed::Channel::publish(Progress progress) {
 }
 
 ProgressFeed::ProgressFeed(io::EventLoop& loop, const Config& config, ProgressHub& hub, WatcherCounts& counts)
-    : loop_(loop), config_(config), hub_(hub), counts_(counts), wake_(loop, "news for watchers") {}
+    : loop_(loop), config_(config), hub_(hub), counts_(counts), wake_(loop, "a look at what is watched") {}
 
 std::shared_ptr<ProgressFeed::Channel> ProgressFeed::watch(std::string_view watch_id, ProgressHub::Ptr record) {
   const auto found = channels_.find(watch_id);

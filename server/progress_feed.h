@@ -44,7 +44,7 @@ class ProgressFeed {
   class Channel {
    public:
     Channel(ProgressFeed& feed, std::string watch_id)
-        : feed_(feed), watch_id_(std::move(watch_id)), news_(feed.loop_) {}
+        : feed_(feed), watch_id_(std::move(watch_id)), news_(feed.loop_, "a watcher who has news") {}
     ~Channel();
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;

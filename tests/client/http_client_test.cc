@@ -109,7 +109,7 @@ class BreakingStream final : public io::Stream {
  public:
   explicit BreakingStream(io::EventLoop& loop) : loop_(loop) {}
   Task<Result<std::size_t>> receive_some(MutableBytes into, io::TimePoint, const std::stop_token& stop) override {
-    io::WaitList nobody(loop_);
+    io::WaitList nobody(loop_, "a pause");
     static_cast<void>(co_await nobody.wait(loop_.now() + io::Milliseconds(30), stop));
     if (stop.stop_requested()) co_return io::fail(io::Errc::cancelled, "receive");
     const std::string_view answer = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n";
@@ -253,7 +253,7 @@ TEST_CASE("a stop ends an exchange that sends and one that waits") {
       std::stop_source source;
       io::TaskScope scope(on);
       const auto stop_soon = [](io::EventLoop& where, std::stop_source& it) -> Task<> {
-        io::WaitList nobody(where);
+        io::WaitList nobody(where, "a pause");
         const std::stop_token never;
         static_cast<void>(co_await nobody.wait(where.now() + io::Milliseconds(30), never));
         it.request_stop();

@@ -291,7 +291,7 @@ TEST_CASE("Pending, with deadline and stop, is awaited as a prvalue again and ag
 
 TEST_CASE("WaitList's waiter, with deadline and stop, is awaited as a prvalue again and again") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   int woken = 0;
   io::TaskScope scope(fixture.loop());
   scope.spawn(waiters(fixture.loop(), list, scope.stop_token(), woken));

@@ -8,7 +8,7 @@ using io::Result;
 using io::Task;
 
 Task<> pause(io::EventLoop& loop, io::Milliseconds duration) {
-  io::WaitList nobody(loop);
+  io::WaitList nobody(loop, "a pause");
   static_cast<void>(co_await nobody.wait(in(loop, duration), kNoStop));
 }
 

@@ -44,10 +44,19 @@ TEST_CASE("where nothing happens any more the old ones are forgotten as well") {
   RecentMaximum<milliseconds> longest;
   longest.record(milliseconds(7), kStart);
   longest.record(milliseconds(3), kStart + seconds(70));
-  CHECK(longest.get(kStart + seconds(129)) == milliseconds(7));
-  CHECK(longest.get(kStart + seconds(131)) == milliseconds(3));
-  CHECK(longest.get(kStart + seconds(189)) == milliseconds(3));
-  CHECK(longest.get(kStart + seconds(190)) == milliseconds(0));
+  CHECK(longest.get(kStart + seconds(119)) == milliseconds(7));
+  CHECK(longest.get(kStart + seconds(120)) == milliseconds(3));
+  CHECK(longest.get(kStart + seconds(179)) == milliseconds(3));
+  CHECK(longest.get(kStart + seconds(180)) == milliseconds(0));
+}
+
+TEST_CASE("a loop that is stuck is seen while it is, and one that waits is not taken for it") {
+  LoopHealth health;
+  CHECK_FALSE(take_turn(health, kStart, milliseconds(4)));
+  CHECK(health.longest_turn(kStart + seconds(50)) == milliseconds(4));
+  CHECK(health.longest_turn(kStart + seconds(600)) == milliseconds(0));
+  static_cast<void>(health.begin_turn(kStart + seconds(600)));
+  CHECK(health.longest_turn(kStart + seconds(900)) == seconds(300));
 }
 
 TEST_CASE("a long turn says which of its steps was the long one") {

@@ -22,7 +22,7 @@ Task<std::thread::id> where() {
 }
 
 Task<std::thread::id> where_later(io::EventLoop& loop) {
-  io::WaitList nobody(loop);
+  io::WaitList nobody(loop, "a pause");
   static_cast<void>(co_await nobody.wait(loop.now() + std::chrono::microseconds(100), std::stop_token()));
   co_return std::this_thread::get_id();
 }

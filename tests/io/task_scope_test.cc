@@ -51,7 +51,7 @@ TEST_CASE("a spawned task runs at once until it first waits") {
 
 TEST_CASE("join waits for all children") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   io::TaskScope joining(fixture.loop());
   std::vector<Result<>> ends;
@@ -71,7 +71,7 @@ TEST_CASE("join waits for all children") {
 
 TEST_CASE("join of an empty scope does not wait, and several may join") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   fixture.run(scope.join());
 
@@ -90,7 +90,7 @@ TEST_CASE("join of an empty scope does not wait, and several may join") {
 
 TEST_CASE("request_stop reaches every child, and join sees them end") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   std::vector<Result<>> ends;
   for (int i = 0; i < 5; ++i) scope.spawn(wait_in(list, scope.stop_token(), ends));
@@ -102,7 +102,7 @@ TEST_CASE("request_stop reaches every child, and join sees them end") {
 
 TEST_CASE("a child spawned after request_stop finds the stop requested") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   scope.request_stop();
   std::vector<Result<>> ends;
@@ -113,7 +113,7 @@ TEST_CASE("a child spawned after request_stop finds the stop requested") {
 
 TEST_CASE("a scope can be used again after join") {
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   std::vector<Result<>> ends;
   for (int round = 0; round < 3; ++round) {
@@ -136,7 +136,7 @@ TEST_CASE("a child may spawn siblings, and join waits for those too") {
     scope.spawn(self(loop, scope, list, generations - 1, born, self));
   };
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   int born = 0;
   scope.spawn(breed(fixture.loop(), scope, list, 6, born, breed));
@@ -147,7 +147,7 @@ TEST_CASE("a child may spawn siblings, and join waits for those too") {
 TEST_CASE("an exception ends at the scope's root and hurts no other child") {
   Ledger ledger;
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   std::vector<Result<>> ends;
   scope.spawn(wait_in(list, scope.stop_token(), ends));
@@ -167,7 +167,7 @@ TEST_CASE("a child's frame is gone when join returns") {
   const auto hold = [](io::WaitList& list, Counted) -> Task<> { static_cast<void>(co_await list.wait()); };
   Ledger ledger;
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   for (int i = 0; i < 10; ++i) scope.spawn(hold(list, Counted(ledger)));
   CHECK(ledger.living.size() == 10);

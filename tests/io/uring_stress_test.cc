@@ -130,7 +130,7 @@ class Stress {
 
   // Requests a stop of all that have a token, again and again, each time with a new source for what comes.
   Task<> trouble() {
-    io::WaitList nobody(loop_);
+    io::WaitList nobody(loop_, "a pause");
     while (scope_.size() > 1) {  // until only this one is left
       static_cast<void>(co_await nobody.wait(loop_.now() + std::chrono::microseconds(100), kNoStop));
       std::stop_source old = std::exchange(stop_, std::stop_source());
@@ -195,7 +195,7 @@ TEST_CASE("more operations at once than the submission queue has entries all end
     co_return *std::move(fd);
   };
   io::Socket socket(fixture.loop(), fixture.run(accept(fixture.loop(), *listener)));
-  io::WaitList gate(fixture.loop());
+  io::WaitList gate(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   int ended = 0;
   for (int i = 0; i < 5'000; ++i) scope.spawn(wait(fixture.loop(), gate, socket, scope.stop_token(), ended));

@@ -29,7 +29,7 @@ Task<> wait_once(io::WaitList& list, io::TimePoint deadline, std::stop_token sto
 
 struct Waiters {
   TestLoop fixture;
-  io::WaitList list{fixture.loop()};
+  io::WaitList list{fixture.loop(), "a test"};
   std::vector<End> ends;
   io::TaskScope scope{fixture.loop()};
 
@@ -171,7 +171,7 @@ TEST_CASE("a woken coroutine may wait again at once, wake others, and stop other
     }
   };
   TestLoop fixture;
-  io::WaitList list(fixture.loop());
+  io::WaitList list(fixture.loop(), "a test");
   io::TaskScope scope(fixture.loop());
   std::vector<int> log;
   for (int who = 0; who < 3; ++who) scope.spawn(pass_on(list, 3, who, log));

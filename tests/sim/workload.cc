@@ -44,7 +44,7 @@ io::Task<> Life::talk(std::string request, Talk& result, std::optional<std::size
 }
 
 io::Task<> Life::pause(io::Milliseconds time) {
-  io::WaitList nobody(server_.client_loop());
+  io::WaitList nobody(server_.client_loop(), "a pause");
   const std::stop_token never;
   static_cast<void>(co_await nobody.wait(server_.client_loop().now() + time, never));
 }

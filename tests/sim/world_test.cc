@@ -193,7 +193,7 @@ TEST_CASE("a world runs for exactly the time that it is told to, whatever its tu
 TEST_CASE("a world in which all wait for ever says so") {
   const auto wait = [](io::WaitList& list) -> Task<> { static_cast<void>(co_await list.wait()); };
   SimUnderTest sim(1);
-  io::WaitList list(sim.loop());
+  io::WaitList list(sim.loop(), "a test");
   io::TaskScope scope(sim.loop());
   scope.spawn(wait(list));
   CHECK_FALSE(sim.world().run_until([&] { return scope.size() == 0; }));

@@ -400,7 +400,7 @@ TEST_CASE("a head that trickles is given up after head_timeout, whatever arrives
   const io::TimePoint began = echo.world.now();
   const auto trickle = [&]() -> Task<> {
     for (int i = 0; i < 1000; ++i) {
-      io::WaitList pause(echo.client_loop);
+      io::WaitList pause(echo.client_loop, "a pause");
       const std::stop_token never;
       static_cast<void>(co_await pause.wait(echo.client_loop.now() + io::Milliseconds(500), never));
       const Result<> sent = co_await client.send("X-A: b\r\n");
