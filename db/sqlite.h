@@ -153,8 +153,9 @@ class Statement::Use {
   io::Result<bool> step();
   // step() for a statement without rows.
   io::Result<> run();
-  // After run(): the id of the row that an INSERT has made, and how many rows an UPDATE has found. RETURNING tells the
-  // same for more: SQLite makes a table of it.
+  // Right after a run() that succeeded, and before any other statement of the connection: the id of the row that an
+  // INSERT has made, and how many rows an UPDATE has found. For RETURNING, which would tell it too, SQLite makes a
+  // table.
   int64_t inserted_id() const;
   uint64_t updated_rows() const;
 

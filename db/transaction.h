@@ -35,10 +35,11 @@ class Savepoint {
     Statement begin;
     Statement release;
 
+    // They go before the database. system, corrupt, exhausted.
     static io::Result<Statements> prepare(Database& database);
   };
 
-  // Both outlive it.
+  // `statements` are of this database; both outlive it.
   static io::Result<Savepoint> begin(Database& database, Statements& statements);
   Savepoint(Savepoint&& other) noexcept;
   Savepoint& operator=(Savepoint&&) = delete;

@@ -203,9 +203,12 @@ Task<int> Process::live() {
   const std::size_t capacity = max_connections_ + 2 * loops_.size() + 16;
   auto catalogue = std::make_unique<OpenCatalogue>(std::move(**opened), capacity);
   const int exit_code = co_await serve_with(catalogue->catalogue);
-  // It joins its lanes and copies what is left of its log.
-  static_cast<void>(
-      co_await io::run_on(loop_, blocking_, [&] { return std::exchange(catalogue, nullptr) != nullptr; }));
+  // It joins its lanes and copies what is left of its log: on the loop only where the worker has no room for it.
+  const auto close = [&] {
+    catalogue.reset();
+    return true;
+  };
+  static_cast<void>(co_await io::run_on(loop_, blocking_, close));
   co_return exit_code;
 }
 
