@@ -8,7 +8,8 @@ In each round the servers take turns, each on a fresh directory, and the medians
 taken within a round. The machine should be quiet. --quick: small sizes, one round, to see that all of it works.
 
 What the host takes away of the CPUs' time during a run (steal) is looked at: one that lost too much is repeated, three
-times at most, and the one that lost least counts. `!` behind what was stolen: still too much, in some round.
+times at most, and the one that lost least counts. `!` behind what was stolen: still too much, in some round. After a few
+in a row for which that was in vain nothing is repeated until the host lets one be: it would take hours.
 
 Some hosts limit what a machine uses of the CPUs by stopping all of them for a part of each tenth of a second, and do not
 call that steal: `stopped` is the part of the time in which none ran. Nothing is repeated for it: it would be so again.
@@ -53,6 +54,7 @@ SLOW_FILE_SECONDS = 100e-6  # of CPU time; without that trap it is a tenth
 
 MOST_STOLEN = 0.02  # of the CPUs' time, by the host, in a run that is to count
 MOST_RUNS = 4
+MOST_IN_VAIN = 3  # measured things that were repeated so often and were disturbed each time, before none is repeated
 REST = 20  # seconds
 
 
@@ -80,6 +82,7 @@ class Bench:
         self.verdicts = []  # {case, what, bar, value, reached}
         self.series = {}    # name: [[seconds, bytes], ...]
         self._started = 0
+        self.in_vain = 0  # in a row
 
     def size(self, full, quick):
         return quick if self.quick else full
@@ -153,7 +156,11 @@ class Bench:
             # The load generator's own is of the load alone, without the server's start and end.
             stolen = run.setdefault("stolen", steal.part())
             runs.append(run)
-            if stolen <= most_stolen or self.quick or len(runs) == MOST_RUNS:
+            if stolen <= most_stolen:
+                self.in_vain = 0
+            elif len(runs) == MOST_RUNS:
+                self.in_vain += 1
+            if stolen <= most_stolen or self.quick or len(runs) == MOST_RUNS or self.in_vain >= MOST_IN_VAIN:
                 least = min(runs, key=lambda run: run["stolen"])
                 return {**least, "tries_stolen": [run["stolen"] for run in runs],
                         "disturbed": least["stolen"] > most_stolen}

@@ -234,6 +234,13 @@ class DisturbedRuns(unittest.TestCase):
         host = Host(self, 0.05, 0)
         self.check(self.undisturbed(host, quick=True), host, counts=1, tries=[0.05], disturbed=True)
 
+    def test_after_some_in_vain_none_is_repeated_until_one_is_not_disturbed(self):
+        host = Host(self, *[0.05] * 12, 0.05, 0.05, 0.01, 0.05, 0)
+        measuring = bench.Bench(argparse.Namespace(quick=False, rounds=1), "")
+        with contextlib.redirect_stderr(io.StringIO()):
+            tries = [len(measuring.undisturbed(host.run, 0.02)["tries_stolen"]) for _ in range(7)]
+        self.assertEqual(tries, [4, 4, 4, 1, 1, 1, 2])
+
     def test_what_the_load_generator_has_seen_itself_is_believed(self):
         host = Host(self, 0.05)  # of which the load has lost nothing
         run = self.undisturbed(host, lambda: {**host.run(), "stolen": 0.001})
