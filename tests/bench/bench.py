@@ -54,7 +54,7 @@ SLOW_FILE_SECONDS = 100e-6  # of CPU time; without that trap it is a tenth
 
 MOST_STOLEN = 0.02  # of the CPUs' time, by the host, in a run that is to count
 MOST_RUNS = 4
-MOST_IN_VAIN = 3  # measured things that were repeated so often and were disturbed each time, before none is repeated
+MOST_IN_VAIN = 3  # after so many measured things in a row that were disturbed in each try the next one has a single try
 REST = 20  # seconds
 
 
@@ -149,6 +149,7 @@ class Bench:
         least disturbed one, when there is none. Hosts lend more than they grant and take it back later, so that after much
         work a machine stands still for tens of milliseconds, over and over: that is no server's latency. It rests first.
         Noted with the numbers: how much each try has lost, and whether the one that counts is `disturbed` all the same."""
+        tries = 1 if self.quick or self.in_vain >= MOST_IN_VAIN else MOST_RUNS
         runs = []
         while True:
             steal = Steal()
@@ -156,11 +157,8 @@ class Bench:
             # The load generator's own is of the load alone, without the server's start and end.
             stolen = run.setdefault("stolen", steal.part())
             runs.append(run)
-            if stolen <= most_stolen:
-                self.in_vain = 0
-            elif len(runs) == MOST_RUNS:
-                self.in_vain += 1
-            if stolen <= most_stolen or self.quick or len(runs) == MOST_RUNS or self.in_vain >= MOST_IN_VAIN:
+            if stolen <= most_stolen or len(runs) == tries:
+                self.in_vain = 0 if stolen <= most_stolen else self.in_vain + 1
                 least = min(runs, key=lambda run: run["stolen"])
                 return {**least, "tries_stolen": [run["stolen"] for run in runs],
                         "disturbed": least["stolen"] > most_stolen}
