@@ -58,6 +58,9 @@ class Catalogue {
   io::Task<io::Result<>> insert(io::EventLoop& loop, std::span<const Link> links);
   io::Task<io::Result<>> insert(io::EventLoop& loop, const Link& link) { return insert(loop, std::span(&link, 1)); }
 
+  // A token for a new link, from the ring's strong random bytes (link_numbers.h). Any thread; does not wait.
+  std::string make_token(io::Ring& ring) { return file_.numbers().make_token(ring); }
+
   // nullopt: no such link, or it has expired by `now_ms`, or is used up.
   io::Task<io::Result<std::optional<Link>>> find(io::EventLoop& loop, std::string_view token, io::EpochMs now_ms);
 

@@ -71,7 +71,9 @@ io::Result<CatalogueAudit> CatalogueAudit::open(const std::string& path) {
   if (*version < known) {
     return io::fail(io::Errc::refused, "the catalogue is of an older version: let the server start once");
   }
-  CatalogueAudit audit(*std::move(database));
+  auto numbers = LinkNumbers::read(*database);
+  if (!numbers) return std::unexpected(numbers.error());
+  CatalogueAudit audit(*std::move(database), *std::move(numbers));
   const io::Result<> prepared = audit.prepare();
   if (!prepared) return std::unexpected(prepared.error());
   return audit;
@@ -130,7 +132,46 @@ io::Result<std::vector<std::string>> CatalogueAudit::contradictions(uint64_t mos
       lines.push_back(fmt::format(fmt::runtime(one.text), use.column(0)));
     }
   }
+  const io::Result<> added = add_unreachable(most, lines);
+  if (!added) return std::unexpected(added.error());
   return lines;
+}
+
+// Each link by its token: by the number which that tells, or by `tokens`.
+io::Result<> CatalogueAudit::add_unreachable(uint64_t most, std::vector<std::string>& lines) {
+  if (!numbers_) {
+    lines.emplace_back("the key of tokens is missing or does not fit: the next start of the server makes another");
+    return {};
+  }
+  io::Result<Statement> links = Statement::prepare(database_, "SELECT id, token FROM links", kOp);
+  if (!links) return std::unexpected(links.error());
+  io::Result<Statement> leads = Statement::prepare(database_, "SELECT link FROM tokens WHERE token = ?1", kOp);
+  if (!leads) return std::unexpected(leads.error());
+  Statement::Use link = links->use();
+  int64_t by_table = 0;
+  uint64_t found = 0;
+  while (found < most) {
+    const io::Result<bool> row = link.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    const int64_t id = link.column(0);
+    const std::string_view token = link.column_text(1);
+    std::optional<int64_t> told = numbers_->number_of(token);
+    if (!told) {
+      Statement::Use use = leads->use();
+      const io::Result<bool> known = use.bind_text(1, token).step();
+      if (!known) return std::unexpected(known.error());
+      if (*known) told = use.column(0);
+      if (*known) ++by_table;
+    }
+    if (told == id) continue;
+    lines.push_back(fmt::format("link {}: its token does not lead to it", id));
+    ++found;
+  }
+  const io::Result<int64_t> all = database_.read_int64("SELECT count(*) FROM tokens", kOp);
+  if (!all) return std::unexpected(all.error());
+  if (found < most && *all > by_table) lines.push_back(fmt::format("{} tokens lead to no link", *all - by_table));
+  return {};
 }
 
 io::Result<std::vector<FileRow>> CatalogueAudit::files_between(uint64_t first, uint64_t last) {

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "db/link.h"
+#include "db/link_numbers.h"
 #include "db/sqlite.h"
 #include "db/upload.h"
 #include "io/error.h"
@@ -53,7 +55,7 @@ class CatalogueAudit {
   // one moment: until it ends, a server's write-ahead log grows by what is committed.
   io::Result<std::vector<std::string>> damage();
   // What contradicts itself: links that are not the sum of their extents or of another size than their content,
-  // extents and contents of nobody, files with two owners.
+  // extents and contents of nobody, files with two owners, links to which no token leads.
   // At most `most` lines of each kind.
   io::Result<std::vector<std::string>> contradictions(uint64_t most);
 
@@ -70,13 +72,16 @@ class CatalogueAudit {
   io::Result<std::optional<NumberedLink>> next_link(int64_t from);
 
  private:
-  explicit CatalogueAudit(Database database) : database_(std::move(database)) {}
+  CatalogueAudit(Database database, std::unique_ptr<LinkNumbers> numbers)
+      : database_(std::move(database)), numbers_(std::move(numbers)) {}
   io::Result<> prepare();
+  io::Result<> add_unreachable(uint64_t most, std::vector<std::string>& lines);
   io::Result<std::optional<NumberedLink>> read_link(int64_t from);
   io::Result<> read_extents(NumberedLink& found);
   io::Result<> read_content(NumberedLink& found);
 
   Database database_;
+  std::unique_ptr<LinkNumbers> numbers_;  // null: there is no key that fits
   Statement files_between_;
   Statement next_file_;
   Statement next_link_;

@@ -63,6 +63,7 @@ struct CatalogueFile::Connections {
   Database writer;
   Database reader;
   Database checkpointer;
+  std::unique_ptr<LinkNumbers> numbers;
   Savepoint::Statements savepoints;
   Tables writer_tables;
   Tables reader_tables;
@@ -100,6 +101,11 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
     }
     return std::unexpected(migrated.error());
   }
+  auto numbers = LinkNumbers::open(*writer, options.fresh_key);
+  if (!numbers) {
+    log.error(fmt::format("catalogue: {}", words_of(*writer, numbers.error())));
+    return std::unexpected(numbers.error());
+  }
   // What a migration has written may be as much as all there is: no commit is to wait until it is copied.
   if (*migrated) {
     const io::Result<WalFrames> copied = checkpointer->checkpoint(CheckpointMode::truncate);
@@ -111,9 +117,9 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
 
   auto savepoints = Savepoint::Statements::prepare(*writer);
   if (!savepoints) return std::unexpected(savepoints.error());
-  auto writer_tables = Tables::prepare(*writer);
+  auto writer_tables = Tables::prepare(*writer, **numbers);
   if (!writer_tables) return std::unexpected(writer_tables.error());
-  auto reader_tables = Tables::prepare(*reader);
+  auto reader_tables = Tables::prepare(*reader, **numbers);
   if (!reader_tables) return std::unexpected(reader_tables.error());
   writer->reserve_log(std::min(kReservedLogBytes, options.checkpoint_bytes));
   const io::Result<> settled = writer_tables->links.settle_all_downloads();
@@ -126,8 +132,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
   if (!page_bytes) return std::unexpected(page_bytes.error());
 
   Connections connections{
-      *std::move(writer),        *std::move(reader),        *std::move(checkpointer),          *std::move(savepoints),
-      *std::move(writer_tables), *std::move(reader_tables), static_cast<uint64_t>(*page_bytes)};
+      *std::move(writer),     *std::move(reader),        *std::move(checkpointer),  *std::move(numbers),
+      *std::move(savepoints), *std::move(writer_tables), *std::move(reader_tables), static_cast<uint64_t>(*page_bytes)};
   return std::unique_ptr<CatalogueFile>(new CatalogueFile(std::move(connections), options.checkpoint_bytes, log));
 }
 
@@ -136,6 +142,7 @@ CatalogueFile::CatalogueFile(Connections connections, uint64_t checkpoint_bytes,
       writer_(std::move(connections.writer)),
       reader_(std::move(connections.reader)),
       checkpointer_(std::move(connections.checkpointer)),
+      numbers_(std::move(connections.numbers)),
       savepoints_(std::move(connections.savepoints)),
       writer_tables_(std::move(connections.writer_tables)),
       reader_tables_(std::move(connections.reader_tables)),

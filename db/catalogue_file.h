@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "db/link_numbers.h"
 #include "db/sqlite.h"
 #include "db/tables.h"
 #include "db/transaction.h"
@@ -31,6 +32,7 @@ struct CatalogueOptions {
   // checkpoint.
   uint64_t checkpoint_bytes = 16 * kMiB;
   int busy_timeout_ms = kBusyTimeoutMs;  // for the lock of another process
+  LinkNumbers::Key fresh_key{};          // strong random bytes, for a file that has no key yet
 };
 
 class CatalogueFile;
@@ -103,6 +105,9 @@ class CatalogueFile final : public io::Batch {
   void run_all(std::span<io::Job* const> jobs) noexcept override;
 
   io::Batch& reads() { return reads_; }
+
+  // Any thread.
+  LinkNumbers& numbers() { return *numbers_; }
 
   // A job's of reads(): calls `read(Tables&)`, which returns an io::Result, and logs what is wrong with the file.
   template <class Read>
@@ -189,6 +194,7 @@ class CatalogueFile final : public io::Batch {
   Database reader_;
   Database checkpointer_;
   Reads reads_{reader_};
+  std::unique_ptr<LinkNumbers> numbers_;
   Savepoint::Statements savepoints_;  // of the writer
   Tables writer_tables_;
   Tables reader_tables_;

@@ -85,41 +85,48 @@ struct LinkTable::Sql {
 const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_link,
      "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
-     " downloads, sha256, sha512) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+     " downloads, sha256, sha512, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
      "insert a link"},
+    {&Statements::insert_token, "INSERT INTO tokens (token, link) VALUES (?1, ?2)", "insert a token"},
     {&Statements::insert_extent,
      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
     // An id may be given again: what damage has left under it is nobody's.
     {&Statements::insert_content, "INSERT OR REPLACE INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
      "insert the content of a link"},
+    {&Statements::find_token, "SELECT link FROM tokens WHERE token = ?1", "find a token"},
     // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed.
     {&Statements::find,
      "SELECT e.link IS NOT NULL, e.file, e.length, e.checksums, l.name, l.content_type, l.size, l.created_at_ms,"
      " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512,"
      " c.link IS NOT NULL, c.checksums, c.bytes"
      " FROM links l LEFT JOIN extents e ON e.link = l.id LEFT JOIN contents c ON e.link IS NULL AND c.link = l.id"
-     " WHERE l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
+     " WHERE l.id = ?3 AND l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
      "find a link"},
     {&Statements::id_of_ended,
-     "SELECT id FROM links WHERE token = ?1 AND pending = 0 AND"
+     "SELECT id FROM links WHERE id = ?3 AND token = ?1 AND pending = 0 AND"
      " (expires_at_ms <= ?2 OR downloads >= max_downloads)",
+     "find an ended link"},
+    {&Statements::lost_id_of_ended,
+     "SELECT id FROM links WHERE token = ?1 AND pending = 0 AND (expires_at_ms <= ?2 OR downloads >= max_downloads)",
      "find an ended link"},
     {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM extents WHERE link = ?1", "make garbage"},
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
     {&Statements::remove_content, "DELETE FROM contents WHERE link = ?1", "remove the content of a link"},
     {&Statements::remove_link, "DELETE FROM links WHERE id = ?1", "remove a link"},
-    {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?3 WHERE token = ?1 AND" RINGDROP_ALIVE,
+    {&Statements::remove_token, "DELETE FROM tokens WHERE token = ?1", "remove a token"},
+    {&Statements::set_expiry, "UPDATE links SET expires_at_ms = ?4 WHERE id = ?3 AND token = ?1 AND" RINGDROP_ALIVE,
      "change an expiry"},
     {&Statements::take_download,
-     "UPDATE links SET pending = pending + 1 WHERE token = ?1 AND"
+     "UPDATE links SET pending = pending + 1 WHERE id = ?3 AND token = ?1 AND"
      " (max_downloads IS NULL OR downloads + pending < max_downloads)",
      "take a download"},
     {&Statements::settle_download,
-     "UPDATE links SET pending = pending - 1, downloads = downloads + ?2 WHERE token = ?1 AND pending > 0",
+     "UPDATE links SET pending = pending - 1, downloads = downloads + ?2 WHERE id = ?3 AND token = ?1 AND pending > 0",
      "settle a download"},
     {&Statements::settle_all_downloads,
      "UPDATE links SET downloads = downloads + pending, pending = 0 WHERE pending > 0", "settle downloads"},
-    {&Statements::count_downloads, "UPDATE links SET downloads = downloads + ?2 WHERE token = ?1", "count downloads"},
+    {&Statements::count_downloads, "UPDATE links SET downloads = downloads + ?2 WHERE id = ?3 AND token = ?1",
+     "count downloads"},
     // Each by its own partial index: a UNION would sort all of them first.
     {&Statements::expired, "SELECT token FROM links WHERE expires_at_ms <= ?1 AND pending = 0 LIMIT ?2",
      "list expired links"},
@@ -137,19 +144,44 @@ const LinkTable::Sql LinkTable::kSql[] = {
 
 #undef RINGDROP_ALIVE
 
-io::Result<LinkTable> LinkTable::prepare(Database& database) {
+io::Result<LinkTable> LinkTable::prepare(Database& database, LinkNumbers& numbers) {
   Statements statements;
   for (const Sql& one : kSql) {
     io::Result<Statement> prepared = Statement::prepare(database, one.sql, one.op);
     if (!prepared) return std::unexpected(prepared.error());
     statements.*one.member = *std::move(prepared);
   }
-  return LinkTable(std::move(statements));
+  return LinkTable(std::move(statements), numbers);
+}
+
+// The number that the token tells, or one that the table `tokens` knows from now on.
+io::Result<int64_t> LinkTable::make_id(std::string_view token) {
+  const std::optional<int64_t> number = numbers_->number_of(token);
+  if (number) return *number;
+  const int64_t id = numbers_->take_number();
+  numbers_->note_unnumbered();
+  Statement::Use use = statements_.insert_token.use();
+  const io::Result<> inserted = use.bind_text(1, token).bind(2, id).run();
+  if (!inserted) return std::unexpected(inserted.error());
+  return id;
+}
+
+// Of a link that may exist: its row has the token then.
+io::Result<std::optional<int64_t>> LinkTable::id_of(std::string_view token) {
+  const std::optional<int64_t> number = numbers_->number_of(token);
+  if (number || !numbers_->has_unnumbered()) return number;
+  Statement::Use use = statements_.find_token.use();
+  const io::Result<bool> row = use.bind_text(1, token).step();
+  if (!row) return std::unexpected(row.error());
+  if (!*row) return std::nullopt;
+  return use.column(0);
 }
 
 io::Result<> LinkTable::insert(const Link& link) {
   CHECK_THAT(is_consistent(link));
-  int64_t id = 0;
+  const io::Result<int64_t> made = make_id(link.token);
+  if (!made) return std::unexpected(made.error());
+  const int64_t id = *made;
   {
     Statement::Use use = statements_.insert_link.use();
     use.bind_text(1, link.token).bind_blob(2, link.name).bind_text(3, link.content_type);
@@ -157,9 +189,8 @@ io::Result<> LinkTable::insert(const Link& link) {
     use.bind(7, link.expires_at_ms);
     if (link.max_downloads) use.bind(8, to_integer(*link.max_downloads));
     use.bind(9, to_integer(link.downloads)).bind_blob(10, link.sha256).bind_blob(11, link.sha512);
-    const io::Result<> inserted = use.run();
+    const io::Result<> inserted = use.bind(12, id).run();
     if (!inserted) return inserted;
-    id = use.inserted_id();
   }
   int64_t position = 0;
   for (const Extent& extent : link.extents) {
@@ -179,9 +210,12 @@ io::Result<> LinkTable::insert_content(int64_t id, const Content& content) {
 }
 
 io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::EpochMs now_ms) {
-  Statement::Use use = statements_.find.use();
-  use.bind_text(1, token).bind(2, now_ms);
+  const io::Result<std::optional<int64_t>> id = id_of(token);
+  if (!id) return std::unexpected(id.error());
   std::optional<Link> found;
+  if (!*id) return found;
+  Statement::Use use = statements_.find.use();
+  use.bind_text(1, token).bind(2, now_ms).bind(3, **id);
   while (true) {
     const io::Result<bool> row = use.step();
     if (!row) return std::unexpected(row.error());
@@ -204,8 +238,13 @@ io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::Epoc
 io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now_ms) {
   int64_t id = 0;
   {
-    Statement::Use use = statements_.id_of_ended.use();
-    const io::Result<bool> row = use.bind_text(1, token).bind(2, now_ms).step();
+    // By the token's own way; where damage has taken that, by a look at all links, or the sweeper lists it for ever.
+    const io::Result<std::optional<int64_t>> told = id_of(token);
+    if (!told) return std::unexpected(told.error());
+    Statement::Use use = *told ? statements_.id_of_ended.use() : statements_.lost_id_of_ended.use();
+    use.bind_text(1, token).bind(2, now_ms);
+    if (*told) use.bind(3, **told);
+    const io::Result<bool> row = use.step();
     if (!row || !*row) return row;
     id = use.column(0);
   }
@@ -215,25 +254,43 @@ io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now
     const io::Result<> done = use.bind(1, id).run();
     if (!done) return std::unexpected(done.error());
   }
+  if (numbers_->has_unnumbered()) {
+    Statement::Use use = statements_.remove_token.use();
+    const io::Result<> done = use.bind_text(1, token).run();
+    if (!done) return std::unexpected(done.error());
+  }
   return true;
 }
 
 io::Result<bool> LinkTable::set_expiry(std::string_view token, std::optional<io::EpochMs> expires_at_ms,
                                        io::EpochMs now_ms) {
+  const io::Result<std::optional<int64_t>> id = id_of(token);
+  if (!id) return std::unexpected(id.error());
+  if (!*id) return false;
   Statement::Use use = statements_.set_expiry.use();
-  use.bind_text(1, token).bind(2, now_ms).bind(3, expires_at_ms);
+  use.bind_text(1, token).bind(2, now_ms).bind(3, **id).bind(4, expires_at_ms);
+  return finds_a_row(use);
+}
+
+// Of the link with that token: `value` is ?2. Whether there was one.
+io::Result<bool> LinkTable::update(Statement& statement, std::string_view token, std::optional<int64_t> value) {
+  const io::Result<std::optional<int64_t>> id = id_of(token);
+  if (!id) return std::unexpected(id.error());
+  if (!*id) return false;
+  Statement::Use use = statement.use();
+  use.bind_text(1, token).bind(3, **id);
+  if (value) use.bind(2, *value);
   return finds_a_row(use);
 }
 
 io::Result<bool> LinkTable::take_download(std::string_view token) {
-  Statement::Use use = statements_.take_download.use();
-  use.bind_text(1, token);
-  return finds_a_row(use);
+  return update(statements_.take_download, token, std::nullopt);
 }
 
 io::Result<> LinkTable::settle_download(std::string_view token, bool completed) {
-  Statement::Use use = statements_.settle_download.use();
-  return use.bind_text(1, token).bind(2, completed ? 1 : 0).run();
+  const io::Result<bool> settled = update(statements_.settle_download, token, completed ? 1 : 0);
+  if (!settled) return std::unexpected(settled.error());
+  return {};
 }
 
 io::Result<> LinkTable::settle_all_downloads() {
@@ -243,9 +300,8 @@ io::Result<> LinkTable::settle_all_downloads() {
 
 io::Result<> LinkTable::count_downloads(std::span<const DownloadCount> counts) {
   for (const DownloadCount& one : counts) {
-    Statement::Use use = statements_.count_downloads.use();
-    const io::Result<> counted = use.bind_text(1, one.token).bind(2, to_integer(one.downloads)).run();
-    if (!counted) return counted;
+    const io::Result<bool> counted = update(statements_.count_downloads, one.token, to_integer(one.downloads));
+    if (!counted) return std::unexpected(counted.error());
   }
   return {};
 }

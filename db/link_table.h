@@ -1,6 +1,6 @@
-// The tables `links`, `extents`, `contents` and `garbage` over one connection: the SQL of links, and nothing about
-// threads or transactions. Writes are made inside a Savepoint of a Transaction: a failed one is undone
-// by the caller.
+// The tables `links`, `tokens`, `extents`, `contents` and `garbage` over one connection: the SQL of links, and nothing
+// about threads or transactions. Writes are made inside a Savepoint of a Transaction: a failed one is undone by the
+// caller.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "db/link.h"
+#include "db/link_numbers.h"
 #include "db/sqlite.h"
 #include "io/clock.h"
 #include "io/error.h"
@@ -27,13 +28,13 @@ struct DownloadCount {
 // those that write: no_space.
 class LinkTable {
  public:
-  // Prepares the statements. The database is migrated and outlives the table.
-  static io::Result<LinkTable> prepare(Database& database);
+  // Prepares the statements. The database is migrated; it and `numbers` outlive the table.
+  static io::Result<LinkTable> prepare(Database& database, LinkNumbers& numbers);
 
   // exists: the token or one of the files is taken.
   io::Result<> insert(const Link& link);
-  // One statement, so one snapshot. nullopt: unknown, expired at `now_ms`, or used up. corrupt: its
-  // extents or its content do not add up to the link.
+  // The row, its extents and its content are of one moment. nullopt: unknown, expired at `now_ms`, or used up. corrupt:
+  // its extents or its content do not add up to the link.
   io::Result<std::optional<Link>> find(std::string_view token, io::EpochMs now_ms);
   // The link is gone and its files are garbage; false: it has not ended by `now_ms`, or there is none.
   io::Result<bool> remove_ended(std::string_view token, io::EpochMs now_ms);
@@ -64,14 +65,18 @@ class LinkTable {
  private:
   struct Statements {
     Statement insert_link;
+    Statement insert_token;
     Statement insert_extent;
     Statement insert_content;
+    Statement find_token;
     Statement find;
     Statement id_of_ended;
+    Statement lost_id_of_ended;
     Statement make_garbage;
     Statement remove_extents;
     Statement remove_content;
     Statement remove_link;
+    Statement remove_token;
     Statement set_expiry;
     Statement take_download;
     Statement settle_download;
@@ -85,11 +90,15 @@ class LinkTable {
   };
   struct Sql;
   static const Sql kSql[];
-  explicit LinkTable(Statements statements) : statements_(std::move(statements)) {}
+  LinkTable(Statements statements, LinkNumbers& numbers) : statements_(std::move(statements)), numbers_(&numbers) {}
 
+  io::Result<int64_t> make_id(std::string_view token);
+  io::Result<std::optional<int64_t>> id_of(std::string_view token);
+  io::Result<bool> update(Statement& statement, std::string_view token, std::optional<int64_t> value);
   io::Result<> insert_content(int64_t id, const Content& content);
 
   Statements statements_;
+  LinkNumbers* numbers_;
 };
 
 }  // namespace ringdrop::db

@@ -105,9 +105,43 @@ DROP TABLE extents;
 ALTER TABLE extents_by_link RENAME TO extents;
 )sql";
 
+// 7: a link's token tells its number to who has the key (link_numbers.h), so that an index of all tokens, of which each
+// new link changes another page, is not needed; the tokens of older links are in a table of their own. Everything is
+// read in the order in which it is written, as nothing is sorted elsewhere than in memory.
+constexpr const char* kNumberedLinks = R"sql(
+CREATE TABLE link_key (id INTEGER PRIMARY KEY CHECK (id = 1), key BLOB NOT NULL) STRICT;
+CREATE TABLE tokens (
+  token TEXT PRIMARY KEY,
+  link INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO tokens SELECT token, id FROM links ORDER BY token;
+CREATE TABLE numbered_links (
+  id INTEGER PRIMARY KEY,
+  token TEXT NOT NULL,
+  name BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  delete_hash BLOB NOT NULL DEFAULT x'',
+  expires_at_ms INTEGER,
+  max_downloads INTEGER,
+  downloads INTEGER NOT NULL DEFAULT 0,
+  pending INTEGER NOT NULL DEFAULT 0,
+  sha256 BLOB NOT NULL DEFAULT x'',
+  sha512 BLOB NOT NULL DEFAULT x''
+) STRICT;
+CREATE INDEX links_by_expiry ON numbered_links (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+CREATE INDEX links_without_downloads ON numbered_links (id) WHERE max_downloads IS NOT NULL AND downloads >= max_downloads;
+CREATE INDEX links_with_pending ON numbered_links (id) WHERE pending > 0;
+INSERT INTO numbered_links SELECT id, token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms,
+  max_downloads, downloads, pending, sha256, sha512 FROM links ORDER BY id;
+DROP TABLE links;
+ALTER TABLE numbered_links RENAME TO links;
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads,
-                                       kWatchIds,        kContents,       kExtentsByLink};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads,      kWatchIds,
+                                       kContents,        kExtentsByLink,  kNumberedLinks};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

@@ -365,10 +365,6 @@ io::Result<> Statement::Use::run() {
   return {};
 }
 
-int64_t Statement::Use::inserted_id() const {
-  return sqlite3_last_insert_rowid(sqlite3_db_handle(statement_));
-}
-
 uint64_t Statement::Use::updated_rows() const {
   return static_cast<uint64_t>(sqlite3_changes64(sqlite3_db_handle(statement_)));
 }

@@ -153,10 +153,8 @@ class Statement::Use {
   io::Result<bool> step();
   // step() for a statement without rows.
   io::Result<> run();
-  // Right after a run() that succeeded, and before any other statement of the connection: the id of the row that an
-  // INSERT has made, and how many rows an UPDATE has found. For RETURNING, which would tell it too, SQLite makes a
-  // table.
-  int64_t inserted_id() const;
+  // Right after a run() that succeeded, and before any other statement of the connection: how many rows an UPDATE has
+  // found. For RETURNING, which would tell it too, SQLite makes a table.
   uint64_t updated_rows() const;
 
   // Columns are counted from 0. Views live until the next step().

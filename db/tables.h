@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "db/link_numbers.h"
 #include "db/link_table.h"
 #include "db/sqlite.h"
 #include "db/upload_table.h"
@@ -13,8 +14,9 @@ struct Tables {
   LinkTable links;
   UploadTable uploads;
 
-  static io::Result<Tables> prepare(Database& database) {
-    io::Result<LinkTable> links = LinkTable::prepare(database);
+  // `numbers` outlives them.
+  static io::Result<Tables> prepare(Database& database, LinkNumbers& numbers) {
+    io::Result<LinkTable> links = LinkTable::prepare(database, numbers);
     if (!links) return std::unexpected(links.error());
     io::Result<UploadTable> uploads = UploadTable::prepare(database);
     if (!uploads) return std::unexpected(uploads.error());

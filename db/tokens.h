@@ -1,4 +1,5 @@
-// The secret in a link: who knows it may fetch the file. 22 characters of base 62.
+// A secret as the one in a link: who knows it may fetch the file. 22 characters of base 62. Those of links themselves
+// are made by LinkNumbers.
 #pragma once
 
 #include <cstddef>

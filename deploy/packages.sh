@@ -12,7 +12,7 @@ run='curl'
 test='curl wget aria2 python3 python3-requests python3-aiohttp python3-tuspy python3-websockets procps git
   nginx caddy openssl chromium e2fsprogs xfsprogs strace'
 # What ringdrop is measured against, and the limits of disk and loopback.
-bench='nginx python3 python3-aiohttp python3-aiofiles python3-uvloop fio iperf3 curl e2fsprogs'
+bench='nginx python3 python3-aiohttp python3-aiofiles python3-uvloop fio iperf3 curl e2fsprogs openssl'
 # llvm-19 is for llvm-symbolizer: without it a sanitizer's report has no names.
 ci='clang-19 libclang-rt-19-dev llvm-19 clang-format-19'
 # A machine that can be switched off, for tests/nightly.sh.

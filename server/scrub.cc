@@ -175,7 +175,7 @@ Result<bool> Scrub::scrub_extent(const db::NumberedLink& numbered, const db::Ext
   return false;
 }
 
-// SQLite gives the highest id out again once its link is gone; a token never comes back.
+// The highest id may be given again once its link is gone; a token never comes back.
 Result<bool> Scrub::is_still_there(const db::NumberedLink& numbered) {
   const Result<std::optional<db::NumberedLink>> link = db_.next_link(numbered.id);
   if (!link) return std::unexpected(link.error());

@@ -193,7 +193,8 @@ Task<int> Process::live() {
     explain(taken ? "another server uses this data directory" : "the data directory cannot be used", lock.error());
     co_return kExitFailure;
   }
-  const db::CatalogueOptions options = catalogue_options(config_);
+  db::CatalogueOptions options = catalogue_options(config_);
+  loop_.ring().random(options.fresh_key);
   auto opened = co_await io::run_on(loop_, blocking_, [&] { return db::CatalogueFile::open(options, log_); });
   if (!opened || !*opened) {
     explain("the catalogue cannot be opened", opened ? opened->error() : opened.error());

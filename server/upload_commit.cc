@@ -20,7 +20,7 @@ CreatedLink make_link(const Services& services, StoredFile& file, const UploadOp
   CreatedLink created;
   created.delete_token = delete_token.empty() ? db::make_link_token(services.loop.ring()) : std::move(delete_token);
   db::Link& link = created.link;
-  link.token = db::make_link_token(services.loop.ring());
+  link.token = services.catalogue.make_token(services.loop.ring());
   link.name = std::move(file.meta.name);
   link.content_type = std::move(file.meta.content_type);
   link.created_at_ms = services.loop.epoch_ms();

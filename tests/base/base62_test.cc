@@ -17,6 +17,32 @@ std::vector<std::byte> every_byte(int times) {
   return bytes;
 }
 
+TEST_CASE("16 bytes are 22 digits of one number, and come back from them") {
+  Block128 block{};
+  CHECK(base62_from_block(block) == "0000000000000000000000");
+  block[15] = 61;
+  CHECK(base62_from_block(block) == "000000000000000000000z");
+  block[15] = 62;
+  CHECK(base62_from_block(block) == "0000000000000000000010");
+  block.fill(0xff);
+  CHECK(base62_from_block(block) == "7n42DGM5Tflk9n8mt7Fhc7");
+  for (int first = 0; first < 256; ++first) {
+    for (std::size_t i = 0; i < block.size(); ++i)
+      block[i] = static_cast<unsigned char>(first + 37 * static_cast<int>(i));
+    CHECK(block_from_base62(base62_from_block(block)) == block);
+  }
+}
+
+TEST_CASE("what is no number of 16 bytes has no block") {
+  CHECK(block_from_base62("7n42DGM5Tflk9n8mt7Fhc7").has_value());
+  for (const char* const text :
+       {"7n42DGM5Tflk9n8mt7Fhc8", "7n42DGM5Tflk9n8mt7Fhzz", "8000000000000000000000", "zzzzzzzzzzzzzzzzzzzzzz", "",
+        "000000000000000000000", "00000000000000000000000", "000000000000-000000000", "0000000000000000000 00"}) {
+    CAPTURE(text);
+    CHECK_FALSE(block_from_base62(text).has_value());
+  }
+}
+
 TEST_CASE("every character comes from the same number of byte values, so that none is likelier") {
   const auto text = base62_from_random(every_byte(1), 248);
   REQUIRE(text);

@@ -2,26 +2,15 @@
 read) and added to (small uploads)."""
 
 import contextlib
-import hashlib
 import random
 import sys
 
+import recovery
 from measure import ratio
 from servers import Ringdrop
 
 SMALL = 1000
 LOOKED_UP = 500_000  # links: more than a run gets through, so that the large catalogue has each of them asked for once
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def token_of(number):
-    """As random as a real one, and found again."""
-    value = int.from_bytes(hashlib.blake2b(b"%d" % number, digest_size=17).digest(), "big")
-    digits = []
-    for _ in range(22):
-        value, digit = divmod(value, 62)
-        digits.append(ALPHABET[digit])
-    return "".join(digits)
 
 
 @contextlib.contextmanager
@@ -29,10 +18,10 @@ def filled(bench, links):
     """A server that has so many links, and the command that looks some of them up."""
     print(f"catalogue: {links} links are made", file=sys.stderr, flush=True)
     with bench.server(Ringdrop, keep=True) as server:
-        server.fill(links, token_of=token_of, with_files=False)
+        server.fill(links, with_files=False)
         targets = server.directory / "targets"
-        chosen = random.Random(links)
-        targets.write_text("".join(f"/api/links/{token_of(chosen.randrange(links))}\n" for _ in range(LOOKED_UP)), "ascii")
+        chosen = recovery.tokens(server.server.data, random.Random(links).choices(range(1, links + 1), k=LOOKED_UP))
+        targets.write_text("".join(f"/api/links/{token}\n" for token in chosen), "ascii")
         bench.run(server, "download", "--targets", targets, "--connections", 16, "--seconds", 0.5)
         yield server, ("download", "--targets", targets, "--connections", 64, "--seconds", bench.seconds)
 

@@ -6,6 +6,7 @@
 The links are rows made here, and files that are empty; the caches are dropped before each start (which needs root)."""
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -18,6 +19,8 @@ import time
 from pathlib import Path
 
 FILES_A_DIRECTORY = 4096  # storage/blob_id.h
+ROWS_AT_A_TIME = 100_000
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BAR_SECONDS = 2.0
 
 
@@ -42,17 +45,39 @@ def drop_caches():
         print("not root: the caches stay warm")
 
 
-def fill(data, links, token_of="{:022}".format, with_files=True, expires_at_ms=None):
-    """Rows of so many links, made while no server runs, and their files, all empty."""
+def tokens(data, numbers):
+    """Of the links with these numbers that fill() makes: as db/link_numbers.h says, with bytes that are as good as random
+    and can be found again."""
+    with contextlib.closing(sqlite3.connect(data / "catalogue.sqlite3")) as database:
+        [(key,)] = database.execute("SELECT key FROM link_key")
+    plain = b"".join(number.to_bytes(5, "big") + bytes(3) + hashlib.blake2b(b"%d" % number, digest_size=8).digest()
+                     for number in numbers)
+    secret = subprocess.run(["openssl", "enc", "-aes-256-ecb", "-nopad", "-K", key.hex()], input=plain, capture_output=True,
+                            check=True).stdout
+    return [base62(int.from_bytes(secret[at:at + 16], "big")) for at in range(0, len(secret), 16)]
+
+
+def base62(value):
+    digits = []
+    for _ in range(22):
+        value, digit = divmod(value, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def fill(data, links, with_files=True, expires_at_ms=None):
+    """Rows of so many links, made while no server runs, and their files, all empty. One has run before."""
     of_nothing = hashlib.sha256(b"").digest()
     with sqlite3.connect(data / "catalogue.sqlite3") as database:
         database.execute("PRAGMA synchronous = OFF")
-        database.execute("PRAGMA cache_size = -1000000")  # KiB: random tokens go everywhere in their index
-        database.executemany(
-            "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms)"
-            " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000, ?, ?, ?)",
-            ((n + 1, token_of(n), hashlib.sha256(b"%d" % n).digest(), of_nothing, expires_at_ms)
-             for n in range(links)))
+        for first in range(1, links + 1, ROWS_AT_A_TIME):
+            numbers = range(first, min(first + ROWS_AT_A_TIME, links + 1))
+            database.executemany(
+                "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms)"
+                " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000,"
+                " ?, ?, ?)",
+                ((number, token, hashlib.sha256(b"%d" % number).digest(), of_nothing, expires_at_ms)
+                 for number, token in zip(numbers, tokens(data, numbers))))
         database.executemany("INSERT INTO extents VALUES (?, ?, 0, 0, x'')",
                              ((FILES_A_DIRECTORY + n, n + 1) for n in range(links)))
     database.close()

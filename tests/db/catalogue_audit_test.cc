@@ -140,6 +140,8 @@ TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction 
       "INSERT INTO extents VALUES (30, (SELECT max(id) - 2 FROM links), 0, 5, x'')",
       "INSERT INTO contents VALUES (98, x'', x'')",
       "UPDATE contents SET checksums = x'' WHERE link = (SELECT max(id) - 2 FROM links)",
+      "UPDATE tokens SET link = 97 WHERE token = '0000000000000000000020'",
+      "DELETE FROM tokens WHERE token = '0000000000000000000021'",
   };
   std::size_t expected = 0;
   for (const char* const sql : contradictions) {
@@ -147,6 +149,26 @@ TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction 
     change(fixture.path, sql);
     CHECK(audit.contradictions(10)->size() == ++expected);
   }
+}
+
+TEST_CASE("links whose tokens tell their numbers are sound; under another key, or with another token, they are not") {
+  Fixture fixture;
+  for (uint64_t number = 10; number < 14; ++number) {
+    Link link = test::make_link(number);
+    link.token = fixture.parts->catalogue.make_token(fixture.loop.ring());
+    fixture.insert(link);
+  }
+  CatalogueAudit audit = audit_of(fixture.path);
+  CHECK(audit.contradictions(10)->empty());
+  change(fixture.path, "INSERT INTO tokens VALUES ('nobody', 1)");
+  CHECK(*audit.contradictions(10) == std::vector<std::string>{"1 tokens lead to no link"});
+  change(fixture.path, "DELETE FROM tokens WHERE token = 'nobody'");
+  change(fixture.path, "UPDATE links SET token = (SELECT token FROM links WHERE id = 4) WHERE id = 5");
+  CHECK(*audit.contradictions(10) == std::vector<std::string>{"link 5: its token does not lead to it"});
+  change(fixture.path, "UPDATE link_key SET key = zeroblob(31)");
+  const std::vector<std::string> lines = *audit_of(fixture.path).contradictions(10);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].starts_with("the key of tokens is missing or does not fit"));
 }
 
 TEST_CASE("a catalogue of another version is refused") {

@@ -141,12 +141,12 @@ TEST_CASE_FIXTURE(Fixture, "a page that is damaged ends all writing, and what is
     for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
   }
   {
-    // The root of the index that lookups use; from the log it would be mended.
+    // The root of a table that lookups use; from the log it would be mended.
     how.role = Role::checkpointer;
     Database database = *Database::open(how);
     REQUIRE(database.checkpoint(CheckpointMode::truncate).has_value());
-    const int64_t page = *database.read_int64(
-        "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_links_1'", "find the index");
+    const int64_t page =
+        *database.read_int64("SELECT rootpage FROM sqlite_schema WHERE name = 'extents'", "find the table");
     const int64_t page_bytes = *database.read_int64("PRAGMA page_size", "read the page size");
     std::FILE* const file = std::fopen(options().path.c_str(), "r+b");
     REQUIRE(file != nullptr);

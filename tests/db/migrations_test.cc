@@ -77,7 +77,9 @@ TEST_CASE("a link of an older file has its extents, in their order, whichever ve
                          "INSERT INTO extents VALUES (20, 1, 0, 3, zeroblob(16)), (10, 1, 1, 4, zeroblob(32))",
                          "make"));
     REQUIRE(migrate(database));
-    io::Result<LinkTable> links = LinkTable::prepare(database);
+    const auto numbers = LinkNumbers::open(database, LinkNumbers::Key{});
+    REQUIRE(numbers.has_value());
+    io::Result<LinkTable> links = LinkTable::prepare(database, **numbers);
     REQUIRE(links.has_value());
     const io::Result<std::optional<Link>> link = links->find("a token", test::kNow);
     REQUIRE(link.has_value());
@@ -88,6 +90,39 @@ TEST_CASE("a link of an older file has its extents, in their order, whichever ve
     CHECK((*link)->extents[1].file == 10);
     CHECK((*link)->extents[1].checksums == std::string(32, '\0'));
   }
+}
+
+TEST_CASE("a link of an older file keeps all that it has, each in its place") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  REQUIRE(migrate(database, catalogue_migrations().first(6)));
+  REQUIRE(database.execute(
+      "INSERT INTO links VALUES (5, 'a token', x'61', 'text/plain', 7, 11, x'dd', 12, 13, 3, 2, x'25', x'51'),"
+      " (9, 'another', x'62', 'text/css', 8, 21, x'ee', NULL, NULL, 4, 0, x'', x'');"
+      "INSERT INTO contents VALUES (5, zeroblob(16), zeroblob(7))",
+      "make"));
+  REQUIRE(migrate(database));
+  const auto numbers = LinkNumbers::open(database, LinkNumbers::Key{});
+  REQUIRE(numbers.has_value());
+  CHECK((*numbers)->has_unnumbered());
+  io::Result<LinkTable> links = LinkTable::prepare(database, **numbers);
+  const Link link = **links->find("a token", 0);
+  CHECK(link.name == "a");
+  CHECK(link.content_type == "text/plain");
+  CHECK(link.size_bytes == 7);
+  CHECK(link.created_at_ms == 11);
+  CHECK(link.delete_hash == "\xdd");
+  CHECK(link.expires_at_ms == 12);
+  CHECK(link.max_downloads == 13);
+  CHECK(link.downloads == 5);
+  CHECK(link.sha256 == "\x25");
+  CHECK(link.sha512 == "\x51");
+  CHECK(read(database, "SELECT pending FROM links WHERE id = 5") == 2);
+  CHECK(read(database, "SELECT link FROM tokens WHERE token = 'another'") == 9);
+  CHECK(read(database, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'links'") == 3);
+  CHECK(*links->ended(12, 10) == std::vector<std::string>{});  // one is pending
+  REQUIRE(links->settle_all_downloads());
+  CHECK(*links->ended(12, 10) == std::vector<std::string>{"a token"});
 }
 
 TEST_CASE("a file of a newer version is refused and left as it is") {

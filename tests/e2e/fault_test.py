@@ -123,7 +123,7 @@ class SmallDisk(OnAMount):
             while file.write(bytes(64 * KIB)):
                 pass
         wait_until_not_ready(self.here, b"space")
-        refused = self.here.exchange(request("PUT", "/refused", body=b"x" * 5000))
+        refused = self.here.exchange(request("PUT", "/refused", body=b"x" * 50_000))
         self.assert_answer(refused, 507, b"storage_full")
         self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
         remove = re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))
@@ -356,7 +356,7 @@ class Catalogue(EndToEnd):
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
-            (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_links_1'").fetchone()
+            (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'contents'").fetchone()
         sound = path.read_bytes()
         with open(path, "r+b") as file:
             file.seek((page - 1) * page_bytes)

@@ -224,6 +224,15 @@ class Kept(SmallFileCase):
             database.execute("INSERT INTO extents SELECT * FROM extents_by_link")
             database.execute("DROP TABLE extents_by_link")
             database.execute("DROP TABLE contents")
+            database.execute("ALTER TABLE links RENAME TO numbered_links")
+            database.execute("CREATE TABLE links (id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name BLOB NOT NULL,"
+                             " content_type TEXT NOT NULL, size INTEGER NOT NULL, created_at_ms INTEGER NOT NULL,"
+                             " delete_hash BLOB NOT NULL DEFAULT x'', expires_at_ms INTEGER, max_downloads INTEGER,"
+                             " downloads INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL DEFAULT 0,"
+                             " sha256 BLOB NOT NULL DEFAULT x'', sha512 BLOB NOT NULL DEFAULT x'') STRICT")
+            database.execute("INSERT INTO links SELECT * FROM numbered_links")
+            for table in ("numbered_links", "tokens", "link_key"):
+                database.execute(f"DROP TABLE {table}")
             database.execute("PRAGMA user_version = 4")
         (server.data / f"blobs/{(largest + 1) >> 12:08x}/{(largest + 1) & 0xfff:03x}").touch(mode=0o600)
         server.options = []

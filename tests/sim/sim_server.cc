@@ -40,6 +40,7 @@ io::Result<server::RecoveryReport> SimServer::start(std::stop_token stop) {
   options.vfs = vfs_.name();
   options.checkpoint_bytes = checkpoint_bytes_;
   options.durability = config_.durability == server::Durability::full ? db::Durability::full : db::Durability::process;
+  loops_.front()->ring().random(options.fresh_key);
   auto file = db::CatalogueFile::open(options, world_.log());
   if (!file) return std::unexpected(file.error());
   file_ = std::move(*file);
