@@ -72,8 +72,8 @@ io::Result<CatalogueAudit> CatalogueAudit::open(const std::string& path) {
     return io::fail(io::Errc::refused, "the catalogue is of an older version: let the server start once");
   }
   auto numbers = LinkNumbers::read(*database);
-  if (!numbers) return std::unexpected(numbers.error());
-  CatalogueAudit audit(*std::move(database), *std::move(numbers));
+  if (!numbers && numbers.error().code != io::Errc::corrupt) return std::unexpected(numbers.error());
+  CatalogueAudit audit(*std::move(database), numbers ? *std::move(numbers) : nullptr);
   const io::Result<> prepared = audit.prepare();
   if (!prepared) return std::unexpected(prepared.error());
   return audit;
@@ -132,15 +132,21 @@ io::Result<std::vector<std::string>> CatalogueAudit::contradictions(uint64_t mos
       lines.push_back(fmt::format(fmt::runtime(one.text), use.column(0)));
     }
   }
+  const io::Result<> begun = database_.execute("BEGIN", kOp);
+  if (!begun) return std::unexpected(begun.error());
   const io::Result<> added = add_unreachable(most, lines);
-  if (!added) return std::unexpected(added.error());
+  const io::Result<> ended = database_.execute("ROLLBACK", kOp);
+  if (!added || !ended) return std::unexpected(added ? ended.error() : added.error());
   return lines;
 }
 
-// Each link by its token: by the number which that tells, or by `tokens`.
+// Each link by its token: by the number which that tells, or by `tokens`. In a transaction, for `tokens` is counted
+// too.
 io::Result<> CatalogueAudit::add_unreachable(uint64_t most, std::vector<std::string>& lines) {
   if (!numbers_) {
-    lines.emplace_back("the key of tokens is missing or does not fit: the next start of the server makes another");
+    lines.emplace_back(
+        "the key of tokens is missing, damaged or does not fit; unless its page is damaged the next start makes "
+        "another");
     return {};
   }
   io::Result<Statement> links = Statement::prepare(database_, "SELECT id, token FROM links", kOp);

@@ -107,7 +107,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
     return std::unexpected(numbers.error());
   }
   // What a migration has written may be as much as all there is: no commit is to wait until it is copied.
-  if (*migrated) {
+  if ((*numbers)->has_replaced_key()) log.warn("catalogue: the key of tokens did not fit; another one was made");
+  if (*migrated || (*numbers)->has_replaced_key()) {
     const io::Result<WalFrames> copied = checkpointer->checkpoint(CheckpointMode::truncate);
     if (!copied && !is_harmless(copied.error())) return std::unexpected(copied.error());
   }

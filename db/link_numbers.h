@@ -4,10 +4,10 @@
 //
 // A token is 22 characters of base 62 for the 16 bytes that TokenCipher makes of
 //
-//     number (5 bytes, big endian) | 0 (3 bytes) | random (8 bytes)
+//     number (5 bytes, big endian) | 0 (6 bytes) | random (5 bytes)
 //
 // Whatever else somebody sends as a token becomes another block, which has these zeros and an existing number once in
-// 2^64 / links, and then the 64 random bits too, which the row has: the whole token is compared with the row's. To
+// 2^88 / links, and then the 40 random bits too, which the row has: the whole token is compared with the row's. To
 // guess a link takes 2^128 / links tries, as if tokens were random.
 //
 // Links that are older than the key have other tokens; those are in the table `tokens`, and none tells a number.
@@ -35,7 +35,8 @@ class LinkNumbers {
 
   // Of a migrated database, for its writer. Where there is no key that fits the links (a new file, one of an older
   // version, a damaged key) it gets one that is made of `fresh`, strong random bytes, and the links that are there keep
-  // their tokens. What is damaged elsewhere does not keep the rest from being read. no_space, corrupt, system.
+  // their tokens. Damage to rows does not keep the rest from being read; corrupt: the page of the key is damaged.
+  // no_space, system.
   static io::Result<std::unique_ptr<LinkNumbers>> open(Database& database, const Key& fresh);
   // The same, which writes nothing. nullptr: there is no key that fits.
   static io::Result<std::unique_ptr<LinkNumbers>> read(Database& database);
@@ -45,6 +46,9 @@ class LinkNumbers {
   // Any thread. The number that a token tells, of a link that may exist; nullopt: it tells none.
   std::optional<int64_t> number_of(std::string_view token) const;
 
+  // open() has replaced a key that did not fit.
+  bool has_replaced_key() const { return has_replaced_key_; }
+
   // A number for a link whose token tells none. The writer's thread.
   int64_t take_number() { return next_.fetch_add(1, std::memory_order_relaxed); }
   // Whether a token that tells no number may be in the table `tokens`. Set before the first one is inserted.
@@ -53,7 +57,7 @@ class LinkNumbers {
 
  private:
   explicit LinkNumbers(std::string_view key) : cipher_(key) {}
-  static io::Result<std::unique_ptr<LinkNumbers>> make(Database& database, const Key& fresh);
+  static io::Result<std::unique_ptr<LinkNumbers>> make(Database& database, Key key);
   io::Result<bool> fits(Database& database) const;
   io::Result<bool> tells_of_any(Database& database) const;
   io::Result<> look_at(Database& database);
@@ -61,6 +65,7 @@ class LinkNumbers {
   TokenCipher cipher_;
   std::atomic<int64_t> next_{1};
   std::atomic<bool> has_unnumbered_{false};
+  bool has_replaced_key_ = false;
 };
 
 }  // namespace ringdrop::db

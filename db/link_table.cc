@@ -107,7 +107,9 @@ const LinkTable::Sql LinkTable::kSql[] = {
      " (expires_at_ms <= ?2 OR downloads >= max_downloads)",
      "find an ended link"},
     {&Statements::lost_id_of_ended,
-     "SELECT id FROM links WHERE token = ?1 AND pending = 0 AND (expires_at_ms <= ?2 OR downloads >= max_downloads)",
+     "SELECT id FROM links WHERE expires_at_ms <= ?2 AND pending = 0 AND token = ?1 UNION ALL"
+     " SELECT id FROM links WHERE max_downloads IS NOT NULL AND downloads >= max_downloads AND pending = 0 AND token = "
+     "?1",
      "find an ended link"},
     {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM extents WHERE link = ?1", "make garbage"},
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
@@ -238,13 +240,17 @@ io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::Epoc
 io::Result<bool> LinkTable::remove_ended(std::string_view token, io::EpochMs now_ms) {
   int64_t id = 0;
   {
-    // By the token's own way; where damage has taken that, by a look at all links, or the sweeper lists it for ever.
     const io::Result<std::optional<int64_t>> told = id_of(token);
     if (!told) return std::unexpected(told.error());
-    Statement::Use use = *told ? statements_.id_of_ended.use() : statements_.lost_id_of_ended.use();
-    use.bind_text(1, token).bind(2, now_ms);
-    if (*told) use.bind(3, **told);
-    const io::Result<bool> row = use.step();
+    Statement::Use use = statements_.id_of_ended.use();
+    const io::Result<bool> row = use.bind_text(1, token).bind(2, now_ms).bind(3, *told).step();
+    if (!row) return row;
+    if (*row) id = use.column(0);
+  }
+  if (id == 0) {
+    // Where damage has taken the way from its token to a link, the sweeper would list it again and again.
+    Statement::Use use = statements_.lost_id_of_ended.use();
+    const io::Result<bool> row = use.bind_text(1, token).bind(2, now_ms).step();
     if (!row || !*row) return row;
     id = use.column(0);
   }

@@ -50,7 +50,7 @@ def tokens(data, numbers):
     and can be found again."""
     with contextlib.closing(sqlite3.connect(data / "catalogue.sqlite3")) as database:
         [(key,)] = database.execute("SELECT key FROM link_key")
-    plain = b"".join(number.to_bytes(5, "big") + bytes(3) + hashlib.blake2b(b"%d" % number, digest_size=8).digest()
+    plain = b"".join(number.to_bytes(5, "big") + bytes(6) + hashlib.blake2b(b"%d" % number, digest_size=5).digest()
                      for number in numbers)
     secret = subprocess.run(["openssl", "enc", "-aes-256-ecb", "-nopad", "-K", key.hex()], input=plain, capture_output=True,
                             check=True).stdout

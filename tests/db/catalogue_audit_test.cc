@@ -168,7 +168,7 @@ TEST_CASE("links whose tokens tell their numbers are sound; under another key, o
   change(fixture.path, "UPDATE link_key SET key = zeroblob(31)");
   const std::vector<std::string> lines = *audit_of(fixture.path).contradictions(10);
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0].starts_with("the key of tokens is missing or does not fit"));
+  CHECK(lines[0].starts_with("the key of tokens is missing, damaged or does not fit"));
 }
 
 TEST_CASE("a catalogue of another version is refused") {

@@ -207,18 +207,62 @@ TEST_CASE_FIXTURE(Fixture, "links outlive their key: one that is lost, damaged o
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a key under which an older token would tell a number is not taken") {
-  const auto numbers = open();
-  Link old = link(*numbers, 1);
-  {
-    LinkTable links = table(*numbers);
-    REQUIRE(links.insert(old));
+TEST_CASE_FIXTURE(Fixture, "a key under which an older token would tell a number is not taken, nor the next one") {
+  // Three old tokens: each tells a number under a key that is one more than the one before.
+  std::vector<Link> old;
+  for (const std::byte byte : {std::byte{0xff}, std::byte{0}, std::byte{1}}) {
+    database.reset();
+    directory = std::make_unique<test::TemporaryDirectory>();
+    make();
+    LinkNumbers::Key key{};
+    key[0] = byte;
+    if (byte != std::byte{0xff}) key[1] = std::byte{1};
+    const auto numbers = LinkNumbers::open(*database, key);
+    REQUIRE(numbers.has_value());
+    old.push_back(link(**numbers, old.size() + 1));
   }
-  REQUIRE(database->execute("DELETE FROM link_key", "lose"));
-  const auto again = open();  // with the same random bytes
-  CHECK_FALSE(again->number_of(old.token));
-  LinkTable links = table(*again);
-  CHECK(has(links, old.token));
+  database.reset();
+  directory = std::make_unique<test::TemporaryDirectory>();
+  make();
+  for (const Link& one : old) {
+    REQUIRE(database->execute(fmt::format("INSERT INTO links (token, name, content_type, size, created_at_ms)"
+                                          " VALUES ('{}', x'', '', 0, 0)",
+                                          one.token)
+                                  .c_str(),
+                              "insert"));
+  }
+  LinkNumbers::Key fresh{};
+  fresh[0] = std::byte{0xff};
+  const auto numbers = LinkNumbers::open(*database, fresh);
+  REQUIRE(numbers.has_value());
+  for (const Link& one : old) CHECK_FALSE((*numbers)->number_of(one.token));
+  CHECK(read("SELECT count(*) FROM tokens") == 3);
+  CHECK(read("SELECT hex(key) LIKE '0201%' FROM link_key") == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a new key finds each link's token in the table, whatever was left there") {
+  Link one;
+  Link two;
+  {
+    const auto numbers = open();
+    one = link(*numbers, 1);
+    two = link(*numbers, 2);
+    LinkTable links = table(*numbers);
+    REQUIRE(links.insert(one));
+    REQUIRE(links.insert(two));
+  }
+  REQUIRE(database->execute(fmt::format("INSERT INTO tokens VALUES ('{}', 97), ('of nobody', 5);"
+                                        "UPDATE link_key SET key = zeroblob(32)",
+                                        two.token)
+                                .c_str(),
+                            "damage"));
+  const auto numbers = open(8);
+  CHECK(numbers->has_replaced_key());
+  LinkTable links = table(*numbers);
+  CHECK(has(links, one.token));
+  CHECK(has(links, two.token));
+  CHECK(read("SELECT count(*) FROM tokens") == 2);
+  CHECK_FALSE(open(9)->has_replaced_key());
 }
 
 TEST_CASE_FIXTURE(Fixture, "numbers go on where none has been when the last one is none") {
@@ -240,6 +284,7 @@ TEST_CASE_FIXTURE(Fixture, "numbers go on where none has been when the last one 
     REQUIRE(more.insert(another));
     CHECK(has(more, another.token));
     CHECK(has(more, first.token));
+    CHECK(open(8)->take_number() == 3);
     REQUIRE(database->execute("DELETE FROM links WHERE id != 1; DELETE FROM tokens; DELETE FROM extents WHERE file = 2",
                               "mend"));
   }
@@ -248,14 +293,19 @@ TEST_CASE_FIXTURE(Fixture, "numbers go on where none has been when the last one 
 TEST_CASE_FIXTURE(Fixture, "an ended link to which no token leads any more can be removed") {
   const auto numbers = open();
   LinkTable links = table(*numbers);
-  const Link lost = test::make_link(1);
-  REQUIRE(links.insert(lost));
-  REQUIRE(*links.set_expiry(lost.token, kEnded, test::kNow));
-  REQUIRE(database->execute("DELETE FROM tokens", "damage"));
-  CHECK_FALSE(has(links, lost.token));
-  CHECK(*links.ended(test::kNow, 10) == std::vector{lost.token});
-  CHECK(*links.remove_ended(lost.token, test::kNow));
-  CHECK(read("SELECT count(*) FROM links") == 0);
+  for (const char* const damage : {"DELETE FROM tokens", "UPDATE tokens SET link = 97"}) {
+    CAPTURE(damage);
+    const Link lost = test::make_link(1);
+    REQUIRE(links.insert(lost));
+    REQUIRE(*links.set_expiry(lost.token, kEnded, test::kNow));
+    REQUIRE(database->execute(damage, "damage"));
+    CHECK_FALSE(has(links, lost.token));
+    CHECK(*links.ended(test::kNow, 10) == std::vector{lost.token});
+    CHECK(*links.remove_ended(lost.token, test::kNow));
+    CHECK(read("SELECT count(*) FROM links") == 0);
+    CHECK(read("SELECT count(*) FROM tokens") == 0);
+    REQUIRE(database->execute("DELETE FROM garbage", "mend"));
+  }
 }
 
 }  // namespace

@@ -296,7 +296,7 @@ class Catalogue(EndToEnd):
         self.assertEqual(answer.status, 503, answer)
         self.assertIn(b"another program has locked the catalogue", answer.body)
         wait_until_not_ready(server, b"another process holds the lock of the catalogue")
-        self.assertEqual(server.log().count("another process holds its lock"), 1)
+        wait_until(lambda: server.log().count("another process holds its lock") == 1, "the log says so too")
         other.execute("ROLLBACK")
         other.close()
         # Without a write of anybody's.
