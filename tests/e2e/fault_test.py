@@ -123,7 +123,7 @@ class SmallDisk(OnAMount):
             while file.write(bytes(64 * KIB)):
                 pass
         wait_until_not_ready(self.here, b"space")
-        refused = self.here.exchange(request("PUT", "/refused", body=b"x" * 50_000))
+        refused = self.here.exchange(request("PUT", "/refused", body=b"x" * 5000))
         self.assert_answer(refused, 507, b"storage_full")
         self.assertEqual(self.here.get(kept).body, b"kept" * 1000)
         remove = re.sub(r"^http://[^/]+", "", created.get("X-Url-Delete"))
@@ -366,7 +366,7 @@ class Catalogue(EndToEnd):
         for _ in range(20):
             self.assertEqual(server.get(kept[0]).status, 500)
         wait_until_not_ready(server, b"the catalogue is damaged")
-        self.assertEqual(server.exchange(request("PUT", "/refused", body=b"x" * 5000)).status, 500)
+        self.assertEqual(server.exchange(request("PUT", "/refused", body=b"x" * 50_000)).status, 500)
         self.assertEqual(server.get("/healthz").status, 200)
         self.assertEqual(server.log().count("it is damaged: nothing is written to it"), 1)
         self.assertLess(server.log().count("malformed"), 10, "the log is not flooded")
