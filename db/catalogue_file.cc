@@ -106,8 +106,8 @@ io::Result<std::unique_ptr<CatalogueFile>> CatalogueFile::open(const CatalogueOp
     log.error(fmt::format("catalogue: {}", words_of(*writer, numbers.error())));
     return std::unexpected(numbers.error());
   }
-  // What a migration has written may be as much as all there is: no commit is to wait until it is copied.
   if ((*numbers)->has_replaced_key()) log.warn("catalogue: the key of tokens did not fit; another one was made");
+  // What that or a migration has written may be as much as all there is: no commit is to wait until it is copied.
   if (*migrated || (*numbers)->has_replaced_key()) {
     const io::Result<WalFrames> copied = checkpointer->checkpoint(CheckpointMode::truncate);
     if (!copied && !is_harmless(copied.error())) return std::unexpected(copied.error());

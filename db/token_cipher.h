@@ -2,18 +2,18 @@
 // OpenSSL. As each block is encrypted once and differs from all others, there is no mode of operation.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string_view>
+
+#include "base/base62.h"
 
 namespace ringdrop::db {
 
 class TokenCipher {
  public:
   static constexpr std::size_t kKeyBytes = 32;
-  static constexpr std::size_t kBlockBytes = 16;
-  using Block = std::array<unsigned char, kBlockBytes>;
+  using Block = Block128;
 
   // `key`: kKeyBytes bytes. Throws std::bad_alloc.
   explicit TokenCipher(std::string_view key);
