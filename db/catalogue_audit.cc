@@ -16,13 +16,14 @@ constexpr uint64_t kMostInteger = std::numeric_limits<int64_t>::max();
 
 constexpr const char* kFilesBetween =
     "SELECT e.file, 0, e.length, 0, length(e.checksums), e.link, coalesce(l.token, ''), x''"
-    " FROM extents e LEFT JOIN links l ON l.id = e.link WHERE e.file BETWEEN ?1 AND ?2"
+    " FROM all_extents e LEFT JOIN links l ON l.id = e.link WHERE e.file BETWEEN ?1 AND ?2"
     " UNION ALL SELECT file, 1, coalesce(length, 0), state = 0, 0, 0, '', progress FROM uploads"
     " WHERE file BETWEEN ?1 AND ?2"
     " UNION ALL SELECT file, 2, 0, 0, 0, 0, '', x'' FROM garbage WHERE file BETWEEN ?1 AND ?2 ORDER BY 1";
 
 constexpr const char* kNextFile =
-    "SELECT min(file) FROM (SELECT min(file) AS file FROM extents WHERE file >= ?1"
+    "SELECT min(file) FROM (SELECT min(file) AS file FROM links WHERE file >= ?1"
+    " UNION ALL SELECT min(file) FROM extents WHERE file >= ?1"
     " UNION ALL SELECT min(file) FROM uploads WHERE file >= ?1)";
 
 struct Contradiction {
@@ -32,14 +33,14 @@ struct Contradiction {
 
 // What no code of ours can leave behind. A file in `garbage` that somebody needs would be removed by the sweeper.
 constexpr Contradiction kContradictions[] = {
-    {"SELECT l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.link = l.id)"
+    {"SELECT l.id FROM links l WHERE l.file IS NULL AND NOT EXISTS (SELECT 1 FROM extents e WHERE e.link = l.id)"
      " AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.link = l.id)",
      "link {}: it has neither extents nor content"},
     {"SELECT c.link FROM contents c JOIN links l ON l.id = c.link WHERE length(c.bytes) != l.size",
      "link {}: its content does not have its size"},
     {"SELECT c.link FROM contents c WHERE length(c.checksums) != CASE WHEN length(c.bytes) > 0 THEN 16 ELSE 0 END",
      "link {}: its content has not as many checksums as it should have"},
-    {"SELECT c.link FROM contents c WHERE EXISTS (SELECT 1 FROM extents e WHERE e.link = c.link)",
+    {"SELECT c.link FROM contents c WHERE EXISTS (SELECT 1 FROM all_extents e WHERE e.link = c.link)",
      "link {}: it has both extents and content"},
     {"SELECT c.link FROM contents c WHERE NOT EXISTS (SELECT 1 FROM links l WHERE l.id = c.link)",
      "link {}: it does not exist, and has content"},
@@ -47,11 +48,16 @@ constexpr Contradiction kContradictions[] = {
      "link {}: its extents do not add up to its size"},
     {"SELECT e.link FROM extents e GROUP BY e.link HAVING min(e.position) != 0 OR max(e.position) != count(*) - 1",
      "link {}: its extents are not in one row"},
+    {"SELECT l.id FROM links l WHERE l.file IS NOT NULL AND EXISTS (SELECT 1 FROM extents e WHERE e.link = l.id)",
+     "link {}: it has an only extent, and others"},
+    {"SELECT e.file FROM extents e WHERE EXISTS (SELECT 1 FROM links l WHERE l.file = e.file)",
+     "file {}: it is an extent of two links"},
     {"SELECT e.file FROM extents e WHERE NOT EXISTS (SELECT 1 FROM links l WHERE l.id = e.link)",
      "file {}: it is an extent of a link that does not exist"},
-    {"SELECT e.file FROM extents e JOIN garbage g ON g.file = e.file", "file {}: it is both a link's and garbage"},
+    {"SELECT e.file FROM all_extents e JOIN garbage g ON g.file = e.file", "file {}: it is both a link's and garbage"},
     {"SELECT u.file FROM uploads u JOIN garbage g ON g.file = u.file", "file {}: it is both an upload's and garbage"},
-    {"SELECT u.file FROM uploads u JOIN extents e ON e.file = u.file", "file {}: it is both an upload's and a link's"},
+    {"SELECT u.file FROM uploads u JOIN all_extents e ON e.file = u.file",
+     "file {}: it is both an upload's and a link's"},
 };
 
 }  // namespace
@@ -89,7 +95,7 @@ io::Result<> CatalogueAudit::prepare() {
       {&CatalogueAudit::next_file_, kNextFile},
       {&CatalogueAudit::next_link_,
        "SELECT id, token, size, sha256, sha512 FROM links WHERE id >= ?1 ORDER BY id LIMIT 1"},
-      {&CatalogueAudit::extents_, "SELECT file, length, checksums FROM extents WHERE link = ?1 ORDER BY position"},
+      {&CatalogueAudit::extents_, "SELECT file, length, checksums FROM all_extents WHERE link = ?1 ORDER BY position"},
       {&CatalogueAudit::content_, "SELECT bytes, checksums FROM contents WHERE link = ?1"},
   };
   for (const One& one : all) {

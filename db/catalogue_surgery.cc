@@ -44,7 +44,7 @@ io::Result<> CatalogueSurgery::run(const char* sql, int64_t parameter) {
 
 io::Result<> CatalogueSurgery::drop_link(int64_t link_id) {
   for (const char* const sql :
-       {"INSERT OR IGNORE INTO garbage (file) SELECT file FROM extents WHERE link = ?1",
+       {"INSERT OR IGNORE INTO garbage (file) SELECT file FROM all_extents WHERE link = ?1",
         "DELETE FROM extents WHERE link = ?1", "DELETE FROM contents WHERE link = ?1",
         "DELETE FROM tokens WHERE token = (SELECT token FROM links WHERE id = ?1) AND link = ?1",
         "DELETE FROM links WHERE id = ?1"}) {

@@ -37,17 +37,17 @@ bool is_consistent(const Link& link) {
 Link read_link(const Statement::Use& use, std::string_view token) {
   Link link;
   link.token = token;
-  link.name = use.column_blob(4);
-  link.content_type = use.column_text(5);
-  link.size_bytes = static_cast<uint64_t>(use.column(6));
-  link.created_at_ms = use.column(7);
-  link.delete_hash = use.column_blob(8);
-  link.expires_at_ms = use.column_or_null(9);
-  const std::optional<int64_t> most = use.column_or_null(10);
+  link.name = use.column_blob(3);
+  link.content_type = use.column_text(4);
+  link.size_bytes = static_cast<uint64_t>(use.column(5));
+  link.created_at_ms = use.column(6);
+  link.delete_hash = use.column_blob(7);
+  link.expires_at_ms = use.column_or_null(8);
+  const std::optional<int64_t> most = use.column_or_null(9);
   if (most) link.max_downloads = static_cast<uint64_t>(*most);
-  link.downloads = static_cast<uint64_t>(use.column(11));
-  link.sha256 = use.column_blob(12);
-  link.sha512 = use.column_blob(13);
+  link.downloads = static_cast<uint64_t>(use.column(10));
+  link.sha256 = use.column_blob(11);
+  link.sha512 = use.column_blob(12);
   return link;
 }
 
@@ -85,21 +85,26 @@ struct LinkTable::Sql {
 const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_link,
      "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
-     " downloads, sha256, sha512, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+     " downloads, sha256, sha512, id, file, checksums) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+     " coalesce(?14, x''))",
      "insert a link"},
     {&Statements::insert_token, "INSERT INTO tokens (token, link) VALUES (?1, ?2)", "insert a token"},
     {&Statements::insert_extent,
      "INSERT INTO extents (file, link, position, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5)", "insert an extent"},
+    {&Statements::find_file, "SELECT 1 FROM all_extents WHERE file = ?1", "find a file"},
     // An id may be given again: what damage has left under it is nobody's.
     {&Statements::insert_content, "INSERT OR REPLACE INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
      "insert the content of a link"},
     {&Statements::find_token, "SELECT link FROM tokens WHERE token = ?1", "find a token"},
-    // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed.
+    // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed. Of a link with
+    // its only extent in its row no other table is read.
     {&Statements::find,
-     "SELECT e.link IS NOT NULL, e.file, e.length, e.checksums, l.name, l.content_type, l.size, l.created_at_ms,"
+     "SELECT coalesce(l.file, e.file), iif(l.file IS NULL, e.length, l.size),"
+     " iif(l.file IS NULL, e.checksums, l.checksums), l.name, l.content_type, l.size, l.created_at_ms,"
      " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512,"
      " c.link IS NOT NULL, c.checksums, c.bytes"
-     " FROM links l LEFT JOIN extents e ON e.link = l.id LEFT JOIN contents c ON e.link IS NULL AND c.link = l.id"
+     " FROM links l LEFT JOIN extents e ON l.file IS NULL AND e.link = l.id"
+     " LEFT JOIN contents c ON l.file IS NULL AND e.link IS NULL AND c.link = l.id"
      " WHERE l.id = ?3 AND l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
      "find a link"},
     {&Statements::id_of_ended,
@@ -111,7 +116,8 @@ const LinkTable::Sql LinkTable::kSql[] = {
      " SELECT id FROM links WHERE max_downloads IS NOT NULL AND downloads >= max_downloads AND pending = 0 AND token = "
      "?1",
      "find an ended link"},
-    {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM extents WHERE link = ?1", "make garbage"},
+    {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM all_extents WHERE link = ?1",
+     "make garbage"},
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
     {&Statements::remove_content, "DELETE FROM contents WHERE link = ?1", "remove the content of a link"},
     {&Statements::remove_link, "DELETE FROM links WHERE id = ?1", "remove a link"},
@@ -136,12 +142,13 @@ const LinkTable::Sql LinkTable::kSql[] = {
      "SELECT token FROM links WHERE max_downloads IS NOT NULL AND downloads >= max_downloads AND pending = 0 LIMIT ?2",
      "list used up links"},
     {&Statements::garbage,
-     "SELECT file FROM garbage g WHERE NOT EXISTS (SELECT 1 FROM extents e WHERE e.file = g.file)"
+     "SELECT file FROM garbage g WHERE NOT EXISTS (SELECT 1 FROM all_extents e WHERE e.file = g.file)"
      " AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = g.file)"
      " ORDER BY file LIMIT ?1",
      "list garbage"},
     {&Statements::forget_garbage, "DELETE FROM garbage WHERE file = ?1", "forget garbage"},
-    {&Statements::files_between, "SELECT file FROM extents WHERE file BETWEEN ?1 AND ?2 ORDER BY file", "list files"},
+    {&Statements::files_between, "SELECT file FROM all_extents WHERE file BETWEEN ?1 AND ?2 ORDER BY file",
+     "list files"},
 };
 
 #undef RINGDROP_ALIVE
@@ -181,6 +188,12 @@ io::Result<std::optional<int64_t>> LinkTable::id_of(std::string_view token) {
 
 io::Result<> LinkTable::insert(const Link& link) {
   CHECK_THAT(is_consistent(link));
+  for (const Extent& extent : link.extents) {
+    Statement::Use use = statements_.find_file.use();
+    const io::Result<bool> taken = use.bind(1, to_integer(extent.file)).step();
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) return io::fail(io::Errc::exists, "insert an extent");
+  }
   const io::Result<int64_t> made = make_id(link.token);
   if (!made) return std::unexpected(made.error());
   const int64_t id = *made;
@@ -191,11 +204,21 @@ io::Result<> LinkTable::insert(const Link& link) {
     use.bind(7, link.expires_at_ms);
     if (link.max_downloads) use.bind(8, to_integer(*link.max_downloads));
     use.bind(9, to_integer(link.downloads)).bind_blob(10, link.sha256).bind_blob(11, link.sha512);
-    const io::Result<> inserted = use.bind(12, id).run();
+    use.bind(12, id);
+    if (link.extents.size() == 1) {
+      const Extent& only = link.extents.front();
+      use.bind(13, to_integer(only.file)).bind_blob(14, only.checksums);
+    }
+    const io::Result<> inserted = use.run();
     if (!inserted) return inserted;
   }
+  if (link.extents.size() > 1) return insert_extents(id, link.extents);
+  return link.content ? insert_content(id, *link.content) : io::Result<>{};
+}
+
+io::Result<> LinkTable::insert_extents(int64_t id, std::span<const Extent> extents) {
   int64_t position = 0;
-  for (const Extent& extent : link.extents) {
+  for (const Extent& extent : extents) {
     Statement::Use use = statements_.insert_extent.use();
     use.bind(1, to_integer(extent.file)).bind(2, id).bind(3, position);
     use.bind(4, to_integer(extent.length_bytes)).bind_blob(5, extent.checksums);
@@ -203,7 +226,7 @@ io::Result<> LinkTable::insert(const Link& link) {
     if (!inserted) return inserted;
     ++position;
   }
-  return link.content ? insert_content(id, *link.content) : io::Result<>{};
+  return {};
 }
 
 io::Result<> LinkTable::insert_content(int64_t id, const Content& content) {
@@ -223,14 +246,14 @@ io::Result<std::optional<Link>> LinkTable::find(std::string_view token, io::Epoc
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     if (!found) found = read_link(use, token);
-    const bool has_content = use.column(14) != 0;
-    if (has_content) found->content.emplace(std::string(use.column_blob(16)), std::string(use.column_blob(15)));
-    const bool has_extent = use.column(0) != 0;
-    if (!has_extent) continue;
+    const bool has_content = use.column(13) != 0;
+    if (has_content) found->content.emplace(std::string(use.column_blob(15)), std::string(use.column_blob(14)));
+    const std::optional<int64_t> file = use.column_or_null(0);
+    if (!file) continue;
     Extent extent;
-    extent.file = static_cast<uint64_t>(use.column(1));
-    extent.length_bytes = static_cast<uint64_t>(use.column(2));
-    extent.checksums = use.column_blob(3);
+    extent.file = static_cast<uint64_t>(*file);
+    extent.length_bytes = static_cast<uint64_t>(use.column(1));
+    extent.checksums = use.column_blob(2);
     found->extents.push_back(std::move(extent));
   }
   if (found && !is_consistent(*found)) return io::fail(io::Errc::corrupt, "find a link");

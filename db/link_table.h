@@ -67,6 +67,7 @@ class LinkTable {
     Statement insert_link;
     Statement insert_token;
     Statement insert_extent;
+    Statement find_file;
     Statement insert_content;
     Statement find_token;
     Statement find;
@@ -95,6 +96,7 @@ class LinkTable {
   io::Result<int64_t> make_id(std::string_view token);
   io::Result<std::optional<int64_t>> id_of(std::string_view token);
   io::Result<bool> update(Statement& statement, std::string_view token, std::optional<int64_t> value);
+  io::Result<> insert_extents(int64_t id, std::span<const Extent> extents);
   io::Result<> insert_content(int64_t id, const Content& content);
 
   Statements statements_;

@@ -139,9 +139,62 @@ DROP TABLE links;
 ALTER TABLE numbered_links RENAME TO links;
 )sql";
 
+// 8: a link's only extent in its row, so that a lookup reads one page and not two; `extents` has those of links of
+// several. In the row its length is the link's size: what is of another is damage, stays in `extents`, and is told
+// there. `checksums` is last, as that of a large file reaches into pages of its own. The old indices go first for their
+// names.
+constexpr const char* kOnlyExtents = R"sql(
+DROP INDEX links_by_expiry;
+DROP INDEX links_without_downloads;
+DROP INDEX links_with_pending;
+CREATE TABLE links_with_files (
+  id INTEGER PRIMARY KEY,
+  token TEXT NOT NULL,
+  name BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  delete_hash BLOB NOT NULL DEFAULT x'',
+  expires_at_ms INTEGER,
+  max_downloads INTEGER,
+  downloads INTEGER NOT NULL DEFAULT 0,
+  pending INTEGER NOT NULL DEFAULT 0,
+  sha256 BLOB NOT NULL DEFAULT x'',
+  sha512 BLOB NOT NULL DEFAULT x'',
+  file INTEGER,
+  checksums BLOB NOT NULL DEFAULT x''
+) STRICT;
+CREATE INDEX links_by_expiry ON links_with_files (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+CREATE INDEX links_without_downloads ON links_with_files (id) WHERE max_downloads IS NOT NULL AND downloads >= max_downloads;
+CREATE INDEX links_with_pending ON links_with_files (id) WHERE pending > 0;
+CREATE UNIQUE INDEX links_by_file ON links_with_files (file) WHERE file IS NOT NULL;
+INSERT INTO links_with_files SELECT l.id, l.token, l.name, l.content_type, l.size, l.created_at_ms, l.delete_hash,
+  l.expires_at_ms, l.max_downloads, l.downloads, l.pending, l.sha256, l.sha512, e.file, coalesce(e.checksums, x'')
+  FROM links l LEFT JOIN extents e ON e.link = l.id AND e.position = 0 AND e.length = l.size
+    AND NOT EXISTS (SELECT 1 FROM extents other WHERE other.link = l.id AND other.position != 0)
+  ORDER BY l.id;
+CREATE TABLE extents_of_several (
+  file INTEGER NOT NULL UNIQUE,
+  link INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  checksums BLOB NOT NULL,
+  PRIMARY KEY (link, position)
+) STRICT, WITHOUT ROWID;
+INSERT INTO extents_of_several SELECT file, link, position, length, checksums FROM extents e
+  WHERE NOT EXISTS (SELECT 1 FROM links_with_files l WHERE l.id = e.link AND l.file = e.file) ORDER BY link, position;
+DROP TABLE links;
+DROP TABLE extents;
+ALTER TABLE links_with_files RENAME TO links;
+ALTER TABLE extents_of_several RENAME TO extents;
+CREATE VIEW all_extents AS
+  SELECT file, id AS link, CAST(0 AS INTEGER) AS position, size AS length, checksums FROM links WHERE file IS NOT NULL
+  UNION ALL SELECT file, link, position, length, checksums FROM extents;
+)sql";
+
 // Append only: what was released once is never changed.
-constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads,      kWatchIds,
-                                       kContents,        kExtentsByLink,  kNumberedLinks};
+constexpr const char* kMigrations[] = {kLinksAndExtents, kEndsAndDigests, kUploads,       kWatchIds,
+                                       kContents,        kExtentsByLink,  kNumberedLinks, kOnlyExtents};
 
 io::Result<> apply(Database& database, const char* sql, std::size_t new_version) {
   io::Result<Transaction> transaction = Transaction::begin(database);

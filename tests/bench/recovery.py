@@ -73,13 +73,11 @@ def fill(data, links, with_files=True, expires_at_ms=None):
         for first in range(1, links + 1, ROWS_AT_A_TIME):
             numbers = range(first, min(first + ROWS_AT_A_TIME, links + 1))
             database.executemany(
-                "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms)"
-                " VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0, 1700000000000,"
-                " ?, ?, ?)",
-                ((number, token, hashlib.sha256(b"%d" % number).digest(), of_nothing, expires_at_ms)
-                 for number, token in zip(numbers, tokens(data, numbers))))
-        database.executemany("INSERT INTO extents VALUES (?, ?, 0, 0, x'')",
-                             ((FILES_A_DIRECTORY + n, n + 1) for n in range(links)))
+                "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms,"
+                " file) VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0,"
+                " 1700000000000, ?, ?, ?, ?)",
+                ((number, token, hashlib.sha256(b"%d" % number).digest(), of_nothing, expires_at_ms,
+                  FILES_A_DIRECTORY + number - 1) for number, token in zip(numbers, tokens(data, numbers))))
     database.close()
     for first in range(0, links, FILES_A_DIRECTORY):
         directory = data / f"blobs/{1 + first // FILES_A_DIRECTORY:08x}"

@@ -124,22 +124,31 @@ TEST_CASE("links come one after the other, with their extents in order, or their
 TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction is named") {
   Fixture fixture;
   for (const uint64_t number : {20U, 21U, 22U}) fixture.insert(test::make_small_link(number, "small"));
+  for (const uint64_t number : {40U, 50U}) {
+    Link several = test::make_link(number);
+    several.extents.push_back(test::make_link(number + 1).extents[0]);
+    several.size_bytes = 10;
+    fixture.insert(several);
+  }
+  // The ids of links: 1, 2 and 3 of the fixture, 4, 5 and 6 with content, 7 and 8 of two extents.
   CatalogueAudit audit = audit_of(fixture.path);
   CHECK(audit.damage()->empty());
   CHECK(audit.contradictions(10)->empty());
   const char* const contradictions[] = {
-      "DELETE FROM extents WHERE file = 1",
-      "UPDATE links SET size = 6 WHERE token = '0000000000000000000002'",
-      "UPDATE extents SET position = 1 WHERE file = 5000",
+      "UPDATE links SET file = NULL WHERE file = 1",
+      "UPDATE links SET size = 11 WHERE id = 7",
+      "UPDATE extents SET position = 2 WHERE file = 51",
       "INSERT INTO extents VALUES (6, 99, 0, 0, x'')",
-      "INSERT INTO garbage VALUES (2)",
+      "UPDATE links SET file = 60 WHERE id = 8",
+      "UPDATE extents SET file = 2 WHERE file = 40",
+      "INSERT INTO garbage VALUES (50)",
       "INSERT INTO garbage VALUES (3)",
       "UPDATE uploads SET file = 5000 WHERE file = 4",
-      "UPDATE contents SET bytes = x'00' WHERE link = (SELECT max(id) FROM links)",
-      "DELETE FROM contents WHERE link = (SELECT max(id) - 1 FROM links)",
-      "INSERT INTO extents VALUES (30, (SELECT max(id) - 2 FROM links), 0, 5, x'')",
+      "UPDATE contents SET bytes = x'00' WHERE link = 6",
+      "DELETE FROM contents WHERE link = 5",
+      "UPDATE links SET file = 30 WHERE id = 4",
       "INSERT INTO contents VALUES (98, x'', x'')",
-      "UPDATE contents SET checksums = x'' WHERE link = (SELECT max(id) - 2 FROM links)",
+      "UPDATE contents SET checksums = x'' WHERE link = 4",
       "UPDATE tokens SET link = 97 WHERE token = '0000000000000000000020'",
       "DELETE FROM tokens WHERE token = '0000000000000000000021'",
   };
@@ -147,7 +156,7 @@ TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction 
   for (const char* const sql : contradictions) {
     CAPTURE(sql);
     change(fixture.path, sql);
-    CHECK(audit.contradictions(10)->size() == ++expected);
+    CHECK(audit.contradictions(30)->size() == ++expected);
   }
 }
 

@@ -146,7 +146,7 @@ TEST_CASE_FIXTURE(Fixture, "a page that is damaged ends all writing, and what is
     Database database = *Database::open(how);
     REQUIRE(database.checkpoint(CheckpointMode::truncate).has_value());
     const int64_t page =
-        *database.read_int64("SELECT rootpage FROM sqlite_schema WHERE name = 'extents'", "find the table");
+        *database.read_int64("SELECT rootpage FROM sqlite_schema WHERE name = 'links'", "find the table");
     const int64_t page_bytes = *database.read_int64("PRAGMA page_size", "read the page size");
     std::FILE* const file = std::fopen(options().path.c_str(), "r+b");
     REQUIRE(file != nullptr);

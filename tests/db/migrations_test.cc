@@ -68,6 +68,7 @@ TEST_CASE("a step that fails leaves nothing of itself, and the steps before it")
 
 TEST_CASE("a link of an older file has its extents, in their order, whichever version the file was of") {
   for (std::size_t version = 1; version <= catalogue_migrations().size(); ++version) {
+    CAPTURE(version);
     const test::TemporaryDirectory directory;
     Database database = open(directory.file("db"));
     REQUIRE(migrate(database, catalogue_migrations().first(version)));
@@ -76,6 +77,13 @@ TEST_CASE("a link of an older file has its extents, in their order, whichever ve
                          " VALUES ('a token', x'61', 'text/plain', 7, 1);"
                          "INSERT INTO extents VALUES (20, 1, 0, 3, zeroblob(16)), (10, 1, 1, 4, zeroblob(32))",
                          "make"));
+    if (version < catalogue_migrations().size()) {
+      REQUIRE(
+          database.execute("INSERT INTO links (token, name, content_type, size, created_at_ms)"
+                           " VALUES ('of one file', x'62', 'text/plain', 5, 2);"
+                           "INSERT INTO extents VALUES (30, 2, 0, 5, zeroblob(16))",
+                           "make"));
+    }
     REQUIRE(migrate(database));
     const auto numbers = LinkNumbers::open(database, LinkNumbers::Key{});
     REQUIRE(numbers.has_value());
@@ -89,6 +97,13 @@ TEST_CASE("a link of an older file has its extents, in their order, whichever ve
     CHECK((*link)->extents[0].length_bytes == 3);
     CHECK((*link)->extents[1].file == 10);
     CHECK((*link)->extents[1].checksums == std::string(32, '\0'));
+    if (version == catalogue_migrations().size()) continue;
+    const std::optional<Link> of_one = *links->find("of one file", test::kNow);
+    REQUIRE(of_one.has_value());
+    REQUIRE(of_one->extents.size() == 1);
+    CHECK(of_one->extents[0].file == 30);
+    CHECK(of_one->extents[0].length_bytes == 5);
+    CHECK(of_one->extents[0].checksums == std::string(16, '\0'));
   }
 }
 
@@ -119,10 +134,32 @@ TEST_CASE("a link of an older file keeps all that it has, each in its place") {
   CHECK(link.sha512 == "\x51");
   CHECK(read(database, "SELECT pending FROM links WHERE id = 5") == 2);
   CHECK(read(database, "SELECT link FROM tokens WHERE token = 'another'") == 9);
-  CHECK(read(database, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'links'") == 3);
+  CHECK(read(database, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'links'") == 4);
   CHECK(*links->ended(12, 10) == std::vector<std::string>{});  // one is pending
   REQUIRE(links->settle_all_downloads());
   CHECK(*links->ended(12, 10) == std::vector<std::string>{"a token"});
+}
+
+TEST_CASE("a link's only extent moves into its row, and what is not sound stays where it can be seen") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  REQUIRE(migrate(database, catalogue_migrations().first(7)));
+  REQUIRE(database.execute(
+      "INSERT INTO links (id, token, name, content_type, size, created_at_ms) VALUES (1, 'one', x'', '', 7, 0),"
+      " (2, 'two', x'', '', 7, 0), (3, 'other length', x'', '', 7, 0), (4, 'not the first', x'', '', 7, 0),"
+      " (5, 'none', x'', '', 7, 0);"
+      "INSERT INTO extents VALUES (10, 1, 0, 7, zeroblob(16)), (20, 2, 0, 3, x''), (21, 2, 1, 4, x''),"
+      " (30, 3, 0, 8, x''), (40, 4, 1, 7, x''), (60, 6, 0, 7, x'')",
+      "make"));
+  REQUIRE(migrate(database));
+  CHECK(read(database, "SELECT count(*) FROM links WHERE file IS NOT NULL") == 1);
+  CHECK(read(database, "SELECT file FROM links WHERE id = 1 AND checksums = zeroblob(16)") == 10);
+  CHECK(read(database, "SELECT count(*) FROM links") == 5);
+  CHECK(read(database, "SELECT count(*) FROM extents") == 5);
+  CHECK(read(database, "SELECT count(*) FROM extents WHERE link = 1") == 0);
+  CHECK(read(database, "SELECT count(*) FROM all_extents") == 6);
+  CHECK(read(database, "SELECT sum(length) FROM all_extents WHERE link = 2") == 7);
+  CHECK(read(database, "SELECT file FROM all_extents WHERE link = 6") == 60);
 }
 
 TEST_CASE("a file of a newer version is refused and left as it is") {

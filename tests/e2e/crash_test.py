@@ -72,7 +72,7 @@ class Crash(EndToEnd):
                 shutil.copy(path, copy)
             database = sqlite3.connect(copy / "catalogue.sqlite3")
             files = {f"blobs/{file >> 12:08x}/{file & 0xfff:03x}": length
-                     for file, length in database.execute("SELECT file, length FROM extents")}
+                     for file, length in database.execute("SELECT file, length FROM all_extents")}
             tokens = {token for (token,) in database.execute("SELECT token FROM links")}
             self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
             database.close()

@@ -99,7 +99,7 @@ class Maintenance(EndToEnd):
         """(the path of a link's file, the number of the link)."""
         with self.catalogue(server) as database:
             file, number = database.execute(
-                "SELECT file, link FROM extents e JOIN links l ON l.id = e.link WHERE token = ? AND position = ?",
+                "SELECT e.file, link FROM all_extents e JOIN links l ON l.id = e.link WHERE token = ? AND position = ?",
                 (token_of(link), position)).fetchone()
         return server.data / f"blobs/{file >> 12:08x}/{file & 0xfff:03x}", number
 

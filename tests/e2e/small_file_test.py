@@ -209,30 +209,29 @@ class Kept(SmallFileCase):
             self.fsck(server, code=0)
         self.assertIn(f"{len(links)} links", self.scrub(server, code=0).stdout)
 
-    def test_a_catalogue_of_the_version_before_is_taken_over_with_its_small_and_empty_files_on_disk(self):
+    def test_a_catalogue_of_an_old_version_is_taken_over_with_its_small_and_empty_files_on_disk(self):
         self.options = EVERY_FILE
         server, links = self.stopped_with(b"", b"small" * 100, b"large" * 5000)
         with self.catalogue(server) as database:  # as version 4 has it: an empty file has one too
-            [largest] = database.execute("SELECT max(file) FROM extents").fetchone()
-            [empty] = database.execute("SELECT id FROM links WHERE size = 0").fetchone()
-            database.execute("INSERT INTO extents (file, link, position, length, checksums) VALUES (?, ?, 0, 0, x'')",
-                             (largest + 1, empty))
-            database.execute("ALTER TABLE extents RENAME TO extents_by_link")
-            database.execute("CREATE TABLE extents (file INTEGER PRIMARY KEY, link INTEGER NOT NULL, position INTEGER"
-                             " NOT NULL, length INTEGER NOT NULL, checksums BLOB NOT NULL) STRICT")
+            [largest] = database.execute("SELECT max(file) FROM links").fetchone()
+            database.execute("UPDATE links SET file = ? WHERE size = 0", (largest + 1,))
+            database.execute("CREATE TABLE extents_by_file (file INTEGER PRIMARY KEY, link INTEGER NOT NULL, position"
+                             " INTEGER NOT NULL, length INTEGER NOT NULL, checksums BLOB NOT NULL) STRICT")
+            database.execute("INSERT INTO extents_by_file SELECT file, link, position, length, checksums FROM all_extents")
+            database.execute("DROP VIEW all_extents")
+            database.execute("DROP TABLE extents")
+            database.execute("ALTER TABLE extents_by_file RENAME TO extents")
             database.execute("CREATE INDEX extents_of_link ON extents (link, position)")
-            database.execute("INSERT INTO extents SELECT * FROM extents_by_link")
-            database.execute("DROP TABLE extents_by_link")
-            database.execute("DROP TABLE contents")
-            database.execute("ALTER TABLE links RENAME TO numbered_links")
-            database.execute("CREATE TABLE links (id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name BLOB NOT NULL,"
-                             " content_type TEXT NOT NULL, size INTEGER NOT NULL, created_at_ms INTEGER NOT NULL,"
+            database.execute("CREATE TABLE old_links (id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name BLOB NOT"
+                             " NULL, content_type TEXT NOT NULL, size INTEGER NOT NULL, created_at_ms INTEGER NOT NULL,"
                              " delete_hash BLOB NOT NULL DEFAULT x'', expires_at_ms INTEGER, max_downloads INTEGER,"
                              " downloads INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL DEFAULT 0,"
                              " sha256 BLOB NOT NULL DEFAULT x'', sha512 BLOB NOT NULL DEFAULT x'') STRICT")
-            database.execute("INSERT INTO links SELECT * FROM numbered_links")
-            for table in ("numbered_links", "tokens", "link_key"):
+            database.execute("INSERT INTO old_links SELECT id, token, name, content_type, size, created_at_ms, delete_hash,"
+                             " expires_at_ms, max_downloads, downloads, pending, sha256, sha512 FROM links")
+            for table in ("links", "contents", "tokens", "link_key"):
                 database.execute(f"DROP TABLE {table}")
+            database.execute("ALTER TABLE old_links RENAME TO links")
             database.execute("PRAGMA user_version = 4")
         (server.data / f"blobs/{(largest + 1) >> 12:08x}/{(largest + 1) & 0xfff:03x}").touch(mode=0o600)
         server.options = []
