@@ -85,8 +85,9 @@ struct LinkTable::Sql {
 const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_link,
      "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
-     " downloads, sha256, sha512, id, file, checksums) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-     " coalesce(?14, x''))",
+     " downloads, sha256, sha512, id, file, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+     "?12, ?13,"
+     " ?14, coalesce(?15, x''))",
      "insert a link"},
     {&Statements::insert_token, "INSERT INTO tokens (token, link) VALUES (?1, ?2)", "insert a token"},
     {&Statements::insert_extent,
@@ -96,15 +97,15 @@ const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_content, "INSERT OR REPLACE INTO contents (link, checksums, bytes) VALUES (?1, ?2, ?3)",
      "insert the content of a link"},
     {&Statements::find_token, "SELECT link FROM tokens WHERE token = ?1", "find a token"},
-    // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed. Of a link with
-    // its only extent in its row no other table is read.
+    // A row an extent, or one with the content; LEFT JOINs, so that a link which lost both is noticed. Where there is
+    // nothing to be found a key is NULL, for which no table is read; a condition beside the key is looked at too late.
     {&Statements::find,
-     "SELECT coalesce(l.file, e.file), iif(l.file IS NULL, e.length, l.size),"
+     "SELECT coalesce(l.file, e.file), iif(l.file IS NULL, e.length, l.length),"
      " iif(l.file IS NULL, e.checksums, l.checksums), l.name, l.content_type, l.size, l.created_at_ms,"
      " l.delete_hash, l.expires_at_ms, l.max_downloads, l.downloads + l.pending, l.sha256, l.sha512,"
      " c.link IS NOT NULL, c.checksums, c.bytes"
-     " FROM links l LEFT JOIN extents e ON l.file IS NULL AND e.link = l.id"
-     " LEFT JOIN contents c ON l.file IS NULL AND e.link IS NULL AND c.link = l.id"
+     " FROM links l LEFT JOIN extents e ON e.link = iif(l.file IS NULL, l.id, NULL)"
+     " LEFT JOIN contents c ON c.link = iif(l.file IS NULL AND e.link IS NULL, l.id, NULL)"
      " WHERE l.id = ?3 AND l.token = ?1 AND" RINGDROP_ALIVE "ORDER BY e.position",
      "find a link"},
     {&Statements::id_of_ended,
@@ -116,7 +117,8 @@ const LinkTable::Sql LinkTable::kSql[] = {
      " SELECT id FROM links WHERE max_downloads IS NOT NULL AND downloads >= max_downloads AND pending = 0 AND token = "
      "?1",
      "find an ended link"},
-    {&Statements::make_garbage, "INSERT INTO garbage (file) SELECT file FROM all_extents WHERE link = ?1",
+    // That damage has given a file to two links must not keep either from ending.
+    {&Statements::make_garbage, "INSERT OR IGNORE INTO garbage (file) SELECT file FROM all_extents WHERE link = ?1",
      "make garbage"},
     {&Statements::remove_extents, "DELETE FROM extents WHERE link = ?1", "remove extents"},
     {&Statements::remove_content, "DELETE FROM contents WHERE link = ?1", "remove the content of a link"},
@@ -207,7 +209,7 @@ io::Result<> LinkTable::insert(const Link& link) {
     use.bind(12, id);
     if (link.extents.size() == 1) {
       const Extent& only = link.extents.front();
-      use.bind(13, to_integer(only.file)).bind_blob(14, only.checksums);
+      use.bind(13, to_integer(only.file)).bind(14, to_integer(only.length_bytes)).bind_blob(15, only.checksums);
     }
     const io::Result<> inserted = use.run();
     if (!inserted) return inserted;

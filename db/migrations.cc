@@ -140,9 +140,10 @@ ALTER TABLE numbered_links RENAME TO links;
 )sql";
 
 // 8: a link's only extent in its row, so that a lookup reads one page and not two; `extents` has those of links of
-// several. In the row its length is the link's size: what is of another is damage, stays in `extents`, and is told
-// there. `checksums` is last, as that of a large file reaches into pages of its own. The old indices go first for their
-// names.
+// several. `checksums` is last, as those of a large file reach into pages of their own: from about 10 GB on, which are
+// then written again with each change of the row. A file that damage has given to two links stays in `extents` for one
+// of them, for fsck to see. The old indices go first for their names. The cast lets SQLite search either table for who
+// asks the view, instead of making a third one of both.
 constexpr const char* kOnlyExtents = R"sql(
 DROP INDEX links_by_expiry;
 DROP INDEX links_without_downloads;
@@ -162,6 +163,7 @@ CREATE TABLE links_with_files (
   sha256 BLOB NOT NULL DEFAULT x'',
   sha512 BLOB NOT NULL DEFAULT x'',
   file INTEGER,
+  length INTEGER,
   checksums BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE INDEX links_by_expiry ON links_with_files (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
@@ -169,9 +171,11 @@ CREATE INDEX links_without_downloads ON links_with_files (id) WHERE max_download
 CREATE INDEX links_with_pending ON links_with_files (id) WHERE pending > 0;
 CREATE UNIQUE INDEX links_by_file ON links_with_files (file) WHERE file IS NOT NULL;
 INSERT INTO links_with_files SELECT l.id, l.token, l.name, l.content_type, l.size, l.created_at_ms, l.delete_hash,
-  l.expires_at_ms, l.max_downloads, l.downloads, l.pending, l.sha256, l.sha512, e.file, coalesce(e.checksums, x'')
-  FROM links l LEFT JOIN extents e ON e.link = l.id AND e.position = 0 AND e.length = l.size
+  l.expires_at_ms, l.max_downloads, l.downloads, l.pending, l.sha256, l.sha512, e.file, e.length,
+    coalesce(e.checksums, x'')
+  FROM links l LEFT JOIN extents e ON e.link = l.id AND e.position = 0
     AND NOT EXISTS (SELECT 1 FROM extents other WHERE other.link = l.id AND other.position != 0)
+    AND NOT EXISTS (SELECT 1 FROM extents same WHERE same.file = e.file AND same.link != e.link)
   ORDER BY l.id;
 CREATE TABLE extents_of_several (
   file INTEGER NOT NULL UNIQUE,
@@ -188,7 +192,7 @@ DROP TABLE extents;
 ALTER TABLE links_with_files RENAME TO links;
 ALTER TABLE extents_of_several RENAME TO extents;
 CREATE VIEW all_extents AS
-  SELECT file, id AS link, CAST(0 AS INTEGER) AS position, size AS length, checksums FROM links WHERE file IS NOT NULL
+  SELECT file, id AS link, CAST(0 AS INTEGER) AS position, length, checksums FROM links WHERE file IS NOT NULL
   UNION ALL SELECT file, link, position, length, checksums FROM extents;
 )sql";
 
@@ -221,6 +225,10 @@ io::Result<bool> migrate(Database& database, std::span<const char* const> migrat
   }
   for (auto done = static_cast<std::size_t>(*version); done < migrations.size(); ++done) {
     const io::Result<> applied = apply(database, migrations[done], done + 1);
+    // Rows that an older version cannot have made.
+    const bool contradicts =
+        !applied && (applied.error().code == io::Errc::exists || applied.error().code == io::Errc::refused);
+    if (contradicts) return io::fail(io::Errc::corrupt, applied.error().op);
     if (!applied) return std::unexpected(applied.error());
   }
   return static_cast<std::size_t>(*version) < migrations.size();

@@ -181,6 +181,7 @@ Result<> Backup::copy_file(const Result<LocalDirectory>& from, const LocalDirect
     return {};
   }
   const Errc code = copied.error().code;
+  if (code == Errc::exists) return {};  // as another link's: a contradiction, of which fsck tells
   if (code == Errc::not_found || code == Errc::corrupt) return leave_out(row, io::describe(copied.error()));
   return std::unexpected(copied.error());
 }

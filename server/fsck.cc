@@ -151,8 +151,10 @@ Result<> Fsck::check_files() {
   if (!named) return std::unexpected(named.error());
   const Result<bool> has_content = db_.has_content();
   if (!has_content) return std::unexpected(has_content.error());
+  const Result<db::CatalogueTotals> totals = db_.totals();
+  if (!totals) return std::unexpected(totals.error());
   // All files may be small ones; or the rows that named the others are lost.
-  names_nothing_ = !*named && (!*has_content || contradicts_itself_);
+  names_nothing_ = totals->links == 0 || (!*named && (!*has_content || contradicts_itself_));
 
   auto next_there = there->numbers.begin();
   while (next_there != there->numbers.end() || *named) {

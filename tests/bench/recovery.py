@@ -74,8 +74,8 @@ def fill(data, links, with_files=True, expires_at_ms=None):
             numbers = range(first, min(first + ROWS_AT_A_TIME, links + 1))
             database.executemany(
                 "INSERT INTO links (id, token, name, content_type, size, created_at_ms, delete_hash, sha256, expires_at_ms,"
-                " file) VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0,"
-                " 1700000000000, ?, ?, ?, ?)",
+                " file, length) VALUES (?, ?, CAST('a file of some name.bin' AS BLOB), 'application/octet-stream', 0,"
+                " 1700000000000, ?, ?, ?, ?, 0)",
                 ((number, token, hashlib.sha256(b"%d" % number).digest(), of_nothing, expires_at_ms,
                   FILES_A_DIRECTORY + number - 1) for number, token in zip(numbers, tokens(data, numbers))))
     database.close()

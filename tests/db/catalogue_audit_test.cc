@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -124,39 +125,46 @@ TEST_CASE("links come one after the other, with their extents in order, or their
 TEST_CASE("a sound catalogue contradicts itself nowhere, and each contradiction is named") {
   Fixture fixture;
   for (const uint64_t number : {20U, 21U, 22U}) fixture.insert(test::make_small_link(number, "small"));
-  for (const uint64_t number : {40U, 50U}) {
-    Link several = test::make_link(number);
-    several.extents.push_back(test::make_link(number + 1).extents[0]);
-    several.size_bytes = 10;
-    fixture.insert(several);
-  }
+  for (const uint64_t number : {40U, 50U}) fixture.insert(test::make_link_of_two(number, number + 1));
   // The ids of links: 1, 2 and 3 of the fixture, 4, 5 and 6 with content, 7 and 8 of two extents.
   CatalogueAudit audit = audit_of(fixture.path);
   CHECK(audit.damage()->empty());
   CHECK(audit.contradictions(10)->empty());
-  const char* const contradictions[] = {
-      "UPDATE links SET file = NULL WHERE file = 1",
-      "UPDATE links SET size = 11 WHERE id = 7",
-      "UPDATE extents SET position = 2 WHERE file = 51",
-      "INSERT INTO extents VALUES (6, 99, 0, 0, x'')",
-      "UPDATE links SET file = 60 WHERE id = 8",
-      "UPDATE extents SET file = 2 WHERE file = 40",
-      "INSERT INTO garbage VALUES (50)",
-      "INSERT INTO garbage VALUES (3)",
-      "UPDATE uploads SET file = 5000 WHERE file = 4",
-      "UPDATE contents SET bytes = x'00' WHERE link = 6",
-      "DELETE FROM contents WHERE link = 5",
-      "UPDATE links SET file = 30 WHERE id = 4",
-      "INSERT INTO contents VALUES (98, x'', x'')",
-      "UPDATE contents SET checksums = x'' WHERE link = 4",
-      "UPDATE tokens SET link = 97 WHERE token = '0000000000000000000020'",
-      "DELETE FROM tokens WHERE token = '0000000000000000000021'",
+  struct One {
+    const char* sql;
+    const char* line;
+  };
+  const One contradictions[] = {
+      {"UPDATE links SET file = NULL, length = NULL, checksums = x'' WHERE id = 1",
+       "link 1: it has neither extents nor content"},
+      {"UPDATE links SET size = 6 WHERE id = 2", "link 2: its extent does not have its size"},
+      {"UPDATE links SET size = 11 WHERE id = 7", "link 7: its extents do not add up to its size"},
+      {"UPDATE extents SET position = 2 WHERE file = 51", "link 8: its extents are not in one row"},
+      {"INSERT INTO extents VALUES (6, 99, 0, 0, x'')", "file 6: it is an extent of a link that does not exist"},
+      {"UPDATE links SET file = 60, length = 10 WHERE id = 8", "link 8: it has an only extent, and others"},
+      {"UPDATE extents SET file = 2 WHERE file = 40", "file 2: it is an extent of two links"},
+      {"UPDATE extents SET file = -1 WHERE file = 41", "file -1: that is no number of a file"},
+      {"INSERT INTO garbage VALUES (50)", "file 50: it is both a link's and garbage"},
+      {"INSERT INTO garbage VALUES (3)", "file 3: it is both an upload's and garbage"},
+      {"UPDATE uploads SET file = 5000 WHERE file = 4", "file 5000: it is both an upload's and a link's"},
+      {"UPDATE contents SET bytes = x'00' WHERE link = 6", "link 6: its content does not have its size"},
+      {"DELETE FROM contents WHERE link = 5", "link 5: it has neither extents nor content"},
+      {"UPDATE links SET file = 30, length = 5 WHERE id = 4", "link 4: it has both extents and content"},
+      {"INSERT INTO contents VALUES (98, x'', x'')", "link 98: it does not exist, and has content"},
+      {"UPDATE contents SET checksums = x'' WHERE link = 4",
+       "link 4: its content has not as many checksums as it should have"},
+      {"UPDATE links SET checksums = zeroblob(16) WHERE id = 5",
+       "link 5: it has a length or checksums, and no file to which they belong"},
+      {"UPDATE tokens SET link = 97 WHERE token = '0000000000000000000020'", "link 4: its token does not lead to it"},
+      {"DELETE FROM tokens WHERE token = '0000000000000000000021'", "link 5: its token does not lead to it"},
   };
   std::size_t expected = 0;
-  for (const char* const sql : contradictions) {
-    CAPTURE(sql);
-    change(fixture.path, sql);
-    CHECK(audit.contradictions(30)->size() == ++expected);
+  for (const One& one : contradictions) {
+    CAPTURE(one.sql);
+    change(fixture.path, one.sql);
+    const std::vector<std::string> lines = *audit.contradictions(30);
+    CHECK(lines.size() == ++expected);
+    CHECK(std::ranges::count(lines, one.line) == 1);
   }
 }
 
@@ -229,6 +237,23 @@ TEST_CASE("a copy ends when it is told to") {
   const io::Result<> copied = copy_catalogue(fixture.path, fixture.directory.file("copy.sqlite"), [] { return false; });
   REQUIRE_FALSE(copied);
   CHECK(copied.error().code == io::Errc::cancelled);
+}
+
+TEST_CASE("all files of a dropped link are garbage, whichever table has them") {
+  Fixture fixture;
+  fixture.insert(test::make_link_of_two(40, 41));  // its id is 4
+  fixture.parts.reset();
+  change(fixture.path, "UPDATE links SET file = 42, length = 5 WHERE id = 4");
+  io::Result<CatalogueSurgery> surgery = CatalogueSurgery::open(fixture.path, Patient::original);
+  REQUIRE(surgery);
+  REQUIRE(surgery->drop_link(4));
+  REQUIRE(surgery->commit());
+  CatalogueAudit audit = audit_of(fixture.path);
+  for (const uint64_t file : {40U, 41U, 42U}) {
+    const std::vector<FileRow> rows = audit.files_between(file, file).value();
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].owner == FileRow::garbage);
+  }
 }
 
 TEST_CASE("what is dropped is gone only with the commit, and its files are garbage") {

@@ -133,41 +133,6 @@ TEST_CASE_FIXTURE(Fixture, "what probes a sound file writes nothing") {
   CHECK(parts.catalogue.wal_bytes() == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a page that is damaged ends all writing, and what is readable is read") {
-  OpenOptions how;
-  how.path = options().path;
-  {
-    test::SteppedCatalogue parts(options(), loop);
-    for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());
-  }
-  {
-    // The root of a table that lookups use; from the log it would be mended.
-    how.role = Role::checkpointer;
-    Database database = *Database::open(how);
-    REQUIRE(database.checkpoint(CheckpointMode::truncate).has_value());
-    const int64_t page =
-        *database.read_int64("SELECT rootpage FROM sqlite_schema WHERE name = 'links'", "find the table");
-    const int64_t page_bytes = *database.read_int64("PRAGMA page_size", "read the page size");
-    std::FILE* const file = std::fopen(options().path.c_str(), "r+b");
-    REQUIRE(file != nullptr);
-    REQUIRE(std::fseek(file, (page - 1) * page_bytes, SEEK_SET) == 0);
-    const std::string garbage(static_cast<std::size_t>(page_bytes), '\xff');
-    REQUIRE(std::fwrite(garbage.data(), 1, garbage.size(), file) == garbage.size());
-    REQUIRE(std::fclose(file) == 0);
-  }
-  test::SteppedCatalogue parts(options(), loop);
-  CHECK(parts.catalogue.state() == CatalogueState::sound);
-  const auto found = loop.run(parts.catalogue.find(loop.loop(), test::make_link(10).token, test::kNow));
-  REQUIRE_FALSE(found.has_value());
-  CHECK(found.error().code == io::Errc::corrupt);
-  CHECK(parts.catalogue.state() == CatalogueState::damaged);
-  CHECK_FALSE(parts.catalogue.failed());
-  for (const auto& outcome : insert_three(parts, 20)) CHECK(outcome->error().code == io::Errc::corrupt);
-  CHECK(parts.catalogue.wal_bytes() == 0);
-  CHECK(probe(parts)->error().code == io::Errc::corrupt);
-  CHECK(loop.run(parts.catalogue.files_between(loop.loop(), 0, INT64_MAX))->size() > 0);
-}
-
 TEST_CASE_FIXTURE(Fixture, "a file that may not grow is a full disk: a quota, RLIMIT_FSIZE") {
   test::SteppedCatalogue parts(options(), loop);
   for (const auto& outcome : insert_three(parts, 10)) REQUIRE(outcome->has_value());

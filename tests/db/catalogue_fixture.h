@@ -112,7 +112,15 @@ inline db::Link make_link(uint64_t number) {
   return link;
 }
 
-// The same, with its bytes in the catalogue.
+// Of two files, its own and another.
+inline db::Link make_link_of_two(uint64_t number, uint64_t second_file) {
+  db::Link link = make_link(number);
+  link.extents.push_back(make_link(second_file).extents[0]);
+  link.size_bytes *= 2;
+  return link;
+}
+
+// Of one number, with its bytes in the catalogue.
 inline db::Link make_small_link(uint64_t number, std::string bytes) {
   db::Link link = make_link(number);
   link.extents.clear();

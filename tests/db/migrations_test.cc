@@ -1,12 +1,14 @@
 #include "db/migrations.h"
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "db/catalogue_audit.h"
 #include "db/link_table.h"
 #include "tests/db/catalogue_fixture.h"
 
@@ -140,26 +142,122 @@ TEST_CASE("a link of an older file keeps all that it has, each in its place") {
   CHECK(*links->ended(12, 10) == std::vector<std::string>{"a token"});
 }
 
-TEST_CASE("a link's only extent moves into its row, and what is not sound stays where it can be seen") {
+// SQL from outside, which no connection of ours would take.
+void change(const std::string& path, const char* sql) {
+  sqlite3* connection = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
+  CHECK(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(connection);
+}
+
+std::vector<std::string> contradictions(Database& database, const std::string& path) {
+  REQUIRE(LinkNumbers::open(database, LinkNumbers::Key{}).has_value());
+  io::Result<CatalogueAudit> audit = CatalogueAudit::open(path);
+  REQUIRE(audit.has_value());
+  return *audit->contradictions(10);
+}
+
+TEST_CASE("a link's only extent moves into its row, and what is not sound is told as before") {
   const test::TemporaryDirectory directory;
-  Database database = open(directory.file("db"));
+  const std::string path = directory.file("db");
+  Database database = open(path);
   REQUIRE(migrate(database, catalogue_migrations().first(7)));
   REQUIRE(database.execute(
       "INSERT INTO links (id, token, name, content_type, size, created_at_ms) VALUES (1, 'one', x'', '', 7, 0),"
       " (2, 'two', x'', '', 7, 0), (3, 'other length', x'', '', 7, 0), (4, 'not the first', x'', '', 7, 0),"
-      " (5, 'none', x'', '', 7, 0);"
+      " (5, 'none', x'', '', 7, 0), (6, 'empty', x'', '', 0, 0), (7, 'both', x'', '', 7, 0);"
+      "INSERT INTO tokens SELECT token, id FROM links;"
       "INSERT INTO extents VALUES (10, 1, 0, 7, zeroblob(16)), (20, 2, 0, 3, x''), (21, 2, 1, 4, x''),"
-      " (30, 3, 0, 8, x''), (40, 4, 1, 7, x''), (60, 6, 0, 7, x'')",
+      " (30, 3, 0, 8, x''), (40, 4, 1, 7, x''), (60, 6, 0, 0, x''), (70, 7, 0, 7, x''), (90, 9, 0, 7, x'');"
+      "INSERT INTO contents VALUES (7, zeroblob(16), zeroblob(7))",
       "make"));
   REQUIRE(migrate(database));
-  CHECK(read(database, "SELECT count(*) FROM links WHERE file IS NOT NULL") == 1);
-  CHECK(read(database, "SELECT file FROM links WHERE id = 1 AND checksums = zeroblob(16)") == 10);
-  CHECK(read(database, "SELECT count(*) FROM links") == 5);
-  CHECK(read(database, "SELECT count(*) FROM extents") == 5);
-  CHECK(read(database, "SELECT count(*) FROM extents WHERE link = 1") == 0);
-  CHECK(read(database, "SELECT count(*) FROM all_extents") == 6);
-  CHECK(read(database, "SELECT sum(length) FROM all_extents WHERE link = 2") == 7);
-  CHECK(read(database, "SELECT file FROM all_extents WHERE link = 6") == 60);
+  CHECK(read(database, "SELECT count(*) FROM links") == 7);
+  CHECK(read(database, "SELECT count(*) FROM all_extents") == 8);
+  CHECK(read(database, "SELECT file FROM links WHERE id = 1 AND length = 7 AND checksums = zeroblob(16)") == 10);
+  CHECK(read(database, "SELECT file FROM links WHERE id = 6 AND length = 0") == 60);
+  CHECK(read(database, "SELECT count(*) FROM extents WHERE link IN (1, 3, 6, 7)") == 0);
+  CHECK(read(database, "SELECT count(*) FROM extents WHERE link IN (2, 4, 9)") == 4);
+  CHECK(contradictions(database, path) ==
+        std::vector<std::string>{"link 5: it has neither extents nor content",
+                                 "link 7: it has both extents and content", "link 3: its extent does not have its size",
+                                 "link 4: its extents are not in one row",
+                                 "file 90: it is an extent of a link that does not exist"});
+}
+
+TEST_CASE("a file that damage has given to two links keeps no catalogue from being taken over") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("db");
+  {
+    Database database = open(path);
+    REQUIRE(migrate(database, catalogue_migrations().first(7)));
+    REQUIRE(database.execute(
+        "INSERT INTO links (id, token, name, content_type, size, created_at_ms) VALUES (1, 'one', x'', '', 7, 0),"
+        " (2, 'two', x'', '', 7, 0);"
+        "INSERT INTO tokens SELECT token, id FROM links;"
+        "INSERT INTO extents VALUES (10, 1, 0, 7, x'')",
+        "make"));
+  }
+  // A row of which its index knows nothing.
+  change(path,
+         "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE tbl_name = 'extents';"
+         "DELETE FROM sqlite_schema WHERE tbl_name = 'extents' AND type = 'index';"
+         "UPDATE sqlite_schema SET sql = replace(sql, ' UNIQUE', '') WHERE name = 'extents'");
+  change(path, "INSERT INTO extents VALUES (10, 2, 0, 7, x'')");
+  change(path,
+         "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE tbl_name = 'extents';"
+         "INSERT INTO sqlite_schema SELECT * FROM kept");
+  Database database = open(path);
+  REQUIRE(read(database, "SELECT count(*) FROM extents WHERE length = 7") == 2);
+  REQUIRE(migrate(database));
+  CHECK(read(database, "SELECT count(*) FROM all_extents WHERE file = 10") == 2);
+  CHECK(contradictions(database, path) == std::vector<std::string>{"file 10: it is an extent of two links"});
+}
+
+TEST_CASE("rows that no version has made are called damage, and the old version stays") {
+  const test::TemporaryDirectory directory;
+  Database database = open(directory.file("db"));
+  const std::vector<const char*> steps = {"CREATE TABLE a (x); INSERT INTO a VALUES (1), (1), (NULL)",
+                                          "CREATE TABLE b (x UNIQUE); INSERT INTO b SELECT x FROM a"};
+  CHECK(migrate(database, steps).error().code == io::Errc::corrupt);
+  CHECK(read(database, "PRAGMA user_version") == 1);
+  const std::vector<const char*> others = {steps[0], "CREATE TABLE b (x NOT NULL); INSERT INTO b SELECT x FROM a"};
+  CHECK(migrate(database, others).error().code == io::Errc::corrupt);
+  CHECK(read(database, "PRAGMA user_version") == 1);
+}
+
+TEST_CASE("who asks for extents by file or by link has both tables searched, and nothing copied or sorted") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("db");
+  {
+    Database database = open(path);
+    REQUIRE(migrate(database));
+  }
+  sqlite3* connection = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
+  for (const char* const sql :
+       {"SELECT file FROM all_extents WHERE file BETWEEN 1 AND 2 ORDER BY file",
+        "SELECT 1 FROM all_extents WHERE file = 1",
+        "SELECT file, length, checksums, position FROM all_extents WHERE link = 1 ORDER BY position",
+        "SELECT e.file, e.length, l.token FROM all_extents e LEFT JOIN links l ON l.id = e.link"
+        " WHERE e.file BETWEEN 1 AND 2",
+        "INSERT INTO garbage SELECT file FROM all_extents WHERE link = 1"}) {
+    CAPTURE(sql);
+    std::string plan;
+    const auto add = [](void* text, int, char** columns, char**) {
+      static_cast<std::string*>(text)->append(columns[3]).append("; ");
+      return 0;
+    };
+    REQUIRE(sqlite3_exec(connection, (std::string("EXPLAIN QUERY PLAN ") + sql).c_str(), add, &plan, nullptr) ==
+            SQLITE_OK);
+    CAPTURE(plan);
+    CHECK(plan.find("SEARCH links") != std::string::npos);
+    CHECK(plan.find("SEARCH extents") != std::string::npos);
+    for (const char* const costly : {"SCAN", "CO-ROUTINE", "MATERIALIZE", "TEMP B-TREE"}) {
+      CHECK(plan.find(costly) == std::string::npos);
+    }
+  }
+  sqlite3_close(connection);
 }
 
 TEST_CASE("a file of a newer version is refused and left as it is") {

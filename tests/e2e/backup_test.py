@@ -61,6 +61,18 @@ class Backup(BackupTest):
         copy = self.restored(self.directory / "copy").start()
         self.assertEqual([copy.get(link).status for link in links], [404, 200])
 
+    def test_a_file_that_damage_has_given_to_two_links_is_copied_once(self):
+        server = self.server()
+        links = [server.put("one", b"one" * 5000), server.put("two", b"two" * 5000)]
+        _, number = self.file_of(server, links[1])
+        self.assertEqual(server.stop(), 0)
+        with self.catalogue(server) as database:
+            database.execute("INSERT INTO extents SELECT file, ?, 1, length, checksums FROM links WHERE id != ?",
+                             (number, number))
+        self.backup(server, self.directory / "copy", code=0)
+        copy = self.restored(self.directory / "copy", findings=["an extent of two links"]).start()
+        self.assertEqual(copy.get(links[0]).body, b"one" * 5000)
+
     def test_links_whose_files_are_lost_torn_or_something_else_are_named_and_the_rest_is_there(self):
         server = self.server()
         whats = ["kept", "missing", "torn", "longer", "fifo", "link", "directory", "also kept"]

@@ -192,13 +192,17 @@ class Fsck(Maintenance):
         numbers = [self.file_of(server, link)[1] for link in links]
         with self.catalogue(server) as database:
             database.execute("INSERT INTO garbage SELECT file FROM links WHERE id = ?", (numbers[0],))
-            database.execute("INSERT INTO extents SELECT file, id, 0, 1, checksums FROM links WHERE id = ?", (numbers[1],))
-            database.execute("UPDATE links SET file = NULL WHERE id = ?", (numbers[1],))
+            database.execute("UPDATE links SET size = 1 WHERE id = ?", (numbers[1],))
             database.execute("INSERT INTO extents VALUES (999999, 999999, 0, 1, zeroblob(16))")
-        done = self.fsck(server, code=1)
+        done = self.fsck(server, "--repair", "--drop-broken", code=1)
         self.assert_line(done, "both a link's and garbage")
-        self.assert_line(done, f"link {numbers[1]}", "do not add up")
+        self.assert_line(done, f"link {numbers[1]}", "its extent does not have its size")
         self.assert_line(done, "a link that does not exist")
+        with self.catalogue(server) as database:
+            database.execute("UPDATE links SET size = 5000")
+            database.execute("DELETE FROM garbage")
+        server.start()
+        self.assertEqual([server.get(link).body for link in links], [b"a" * 5000, b"b" * 5000])
 
     def test_on_the_word_of_a_damaged_or_empty_catalogue_nothing_is_removed(self):
         server, links = self.stopped_with(*[b"x" * 100 * n for n in range(1, 60)])
@@ -217,6 +221,7 @@ class Fsck(Maintenance):
         path.write_bytes(content)
         with self.catalogue(server) as database:
             database.execute("DELETE FROM links")
+            database.execute("INSERT INTO extents VALUES (4096, 1, 0, 1, x'')")  # one of them is named by a row of nobody
         self.assertIn("nothing was repaired", self.fsck(server, "--repair", code=1).stdout)
         self.assertTrue(file.exists())
         self.assertEqual(len(server.stored_files()), 59)

@@ -164,11 +164,13 @@ class BackupTest(Maintenance):
             yield process
             process.kill()
 
-    def restored(self, target):
+    def restored(self, target, findings=()):
         """A server on the copy, as the manual says: the directory becomes data_dir, fsck looks at it."""
         server = self.server(start=False)
         shutil.move(target, server.data)
-        self.fsck(server, code=0)
+        done = self.fsck(server, code=1 if findings else 0)
+        for words in findings:
+            self.assertIn(words, done.stdout)
         return server
 
     def assert_whole(self, server, links):

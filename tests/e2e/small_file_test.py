@@ -214,7 +214,7 @@ class Kept(SmallFileCase):
         server, links = self.stopped_with(b"", b"small" * 100, b"large" * 5000)
         with self.catalogue(server) as database:  # as version 4 has it: an empty file has one too
             [largest] = database.execute("SELECT max(file) FROM links").fetchone()
-            database.execute("UPDATE links SET file = ? WHERE size = 0", (largest + 1,))
+            database.execute("UPDATE links SET file = ?, length = 0 WHERE size = 0", (largest + 1,))
             database.execute("CREATE TABLE extents_by_file (file INTEGER PRIMARY KEY, link INTEGER NOT NULL, position"
                              " INTEGER NOT NULL, length INTEGER NOT NULL, checksums BLOB NOT NULL) STRICT")
             database.execute("INSERT INTO extents_by_file SELECT file, link, position, length, checksums FROM all_extents")
