@@ -1,10 +1,32 @@
 #include "base/base62.h"
 
+#include <array>
+
 namespace ringdrop {
 namespace {
 
 constexpr std::string_view kAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 __extension__ using Wide = unsigned __int128;
+
+constexpr Wide kMost = ~Wide{0};
+constexpr unsigned kNoDigit = 62;
+
+constexpr std::array<unsigned char, 256> kDigits = [] {
+  std::array<unsigned char, 256> digits{};
+  digits.fill(kNoDigit);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
+    digits[static_cast<unsigned char>(kAlphabet[i])] = static_cast<unsigned char>(i);
+  }
+  return digits;
+}();
+
+// As many digits as 64 bits hold: each division of 128 bits is a call of a function.
+constexpr std::size_t kDigitsAtATime = 10;
+constexpr uint64_t kPowerAtATime = [] {
+  uint64_t power = 1;
+  for (std::size_t i = 0; i < kDigitsAtATime; ++i) power *= 62;
+  return power;
+}();
 
 }  // namespace
 
@@ -25,7 +47,15 @@ std::string base62_from_block(const Block128& block) {
   Wide number = 0;
   for (const unsigned char byte : block) number = number << 8 | byte;
   std::string text(kBlockDigits, '0');
-  for (std::size_t i = kBlockDigits; i-- > 0; number /= 62) text[i] = kAlphabet[static_cast<std::size_t>(number % 62)];
+  for (std::size_t end = kBlockDigits; end > 0;) {
+    auto part = static_cast<uint64_t>(number % kPowerAtATime);
+    number /= kPowerAtATime;
+    const std::size_t begin = end > kDigitsAtATime ? end - kDigitsAtATime : 0;
+    while (end > begin) {
+      text[--end] = kAlphabet[part % 62];
+      part /= 62;
+    }
+  }
   return text;
 }
 
@@ -33,8 +63,9 @@ std::optional<Block128> block_from_base62(std::string_view text) {
   if (text.size() != kBlockDigits) return std::nullopt;
   Wide number = 0;
   for (const char c : text) {
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == kAlphabet.npos || number > (~Wide{0} - digit) / 62) return std::nullopt;
+    const unsigned digit = kDigits[static_cast<unsigned char>(c)];
+    const bool overflows = number > kMost / 62 || (number == kMost / 62 && digit > kMost % 62);
+    if (digit == kNoDigit || overflows) return std::nullopt;
     number = number * 62 + digit;
   }
   Block128 block;
