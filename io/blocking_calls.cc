@@ -193,6 +193,11 @@ void limit_unsent_bytes(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
 }
 
+void cork_socket(int fd, bool on) {
+  const int value = on ? 1 : 0;
+  setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
 Result<uint64_t> bytes_in_flight(int fd) {
   tcp_info info{};
   socklen_t length = sizeof info;

@@ -72,6 +72,10 @@ class Ring {
   // when it arrives, however slowly the peer reads (tcp(7), TCP_NOTSENT_LOWAT). Where there is no such thing, nothing
   // changes. Immediate.
   virtual void limit_unsent(int) {}
+  // While `on`, what does not fill a segment waits for what is sent next, for 200 ms at most; off: it leaves. Else each
+  // acknowledgement that comes in between sends a segment that is not full (tcp(7), TCP_CORK). Where there is no such
+  // thing, nothing changes. Immediate.
+  virtual void cork(int, bool /*on*/) {}
   // Address space that stands for `bytes` bytes at `offset`, a multiple of the page size, of a file, for
   // in_memory(): nobody ever reads it. nullptr: not to be had. The file may be closed before unmap_pages(). Immediate
   // (mmap(2)).

@@ -41,6 +41,8 @@ class Socket {
   Result<uint64_t> unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }
   // A send waits for the one before it to leave, see Ring: a peer who is slow finds no old messages in between.
   void limit_unsent() { loop_.ring().limit_unsent(fd_.get()); }
+  // Segments leave full, see Ring: for the time in which more is certain to follow at once.
+  void cork(bool on) { loop_.ring().cork(fd_.get(), on); }
   // Tells the peer that nothing more comes; its bytes can still be received.
   Pending<void> shutdown_write();
 

@@ -258,6 +258,10 @@ void UringRing::limit_unsent(int fd) {
   limit_unsent_bytes(fd);
 }
 
+void UringRing::cork(int fd, bool on) {
+  cork_socket(fd, on);
+}
+
 void* UringRing::map_pages(int fd, uint64_t offset, std::size_t bytes) {
   return state_->asks_page_cache ? map_file_pages(fd, offset, bytes) : nullptr;
 }

@@ -28,7 +28,8 @@ using io::Task;
 constexpr std::size_t kDownloadChunk = 128 * kKiB;
 // How much of a file in the page cache is sent in one turn of the loop. What is smaller than the least is cheaper to
 // copy than to send from there.
-constexpr std::size_t kMostSentAtOnce = 256 * kKiB;
+constexpr std::size_t kMostSentAtOnce = kMiB;
+constexpr std::size_t kMostSentAmongOthers = 256 * kKiB;  // on a loop that is asked often
 constexpr std::size_t kLeastSentFromPages = 16 * kKiB;
 // The end of a limited file that is sent only to who has a download left.
 constexpr uint64_t kLastPiece = 64 * kKiB;
@@ -242,7 +243,8 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
 // What can be sent without a copy, and without a wait for the disk.
 std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offset, uint64_t end) const {
   if (!sends_pages_ || content_ || collecting_ || !part_head_.empty()) return std::nullopt;
-  const std::size_t bytes = chunk_bytes(offset, end, kMostSentAtOnce);
+  const bool among_others = services_.loop.health().is_asked_often(services_.loop.now());
+  const std::size_t bytes = chunk_bytes(offset, end, among_others ? kMostSentAmongOthers : kMostSentAtOnce);
   if (bytes < kLeastSentFromPages) return std::nullopt;
   return reader_->find_in_memory(offset, bytes);
 }

@@ -160,18 +160,30 @@ io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Mi
   io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
   sent = after_send(sent, head.size() + bytes.size());
   if (!sent) co_return sent;
-  co_return count_sent(*sent);
+  const std::size_t of_body = count_sent(*sent);
+  if (body_bytes_sent_ == *length_) uncork();
+  co_return of_body;
 }
 
 io::Result<io::SentNow> ResponseWriter::write_file_now(const io::File& file, uint64_t offset, std::size_t bytes) {
   CHECK_THAT(wants_body_ && length_);
   if (stop_.stop_requested()) return io::fail(io::Errc::cancelled, "send");
   const Bytes head = as_bytes(held_head_).subspan(held_head_sent_);
+  if (body_bytes_sent_ + bytes < *length_) cork();
   io::Result<io::SentNow> sent = socket_.send_file_now(head, file, offset, bytes);
   if (!sent) return sent;
   count_handed_over(sent->bytes);
   sent->bytes = count_sent(sent->bytes);
+  if (body_bytes_sent_ == *length_) uncork();
   return sent;
+}
+
+void ResponseWriter::cork() {
+  if (!std::exchange(corked_, true)) socket_.cork(true);
+}
+
+void ResponseWriter::uncork() {
+  if (std::exchange(corked_, false)) socket_.cork(false);
 }
 
 // Of so many bytes the first are the held head's: how many were the body's.
@@ -204,6 +216,7 @@ io::Task<io::Result<>> ResponseWriter::wait_writable() {
 }
 
 io::Task<io::Result<>> ResponseWriter::wait_acknowledged() {
+  uncork();
   const io::Milliseconds longest{500};
   io::Milliseconds pause{5};
   io::WaitList pausing(loop_, "an answer that waits to be acknowledged");
@@ -239,8 +252,10 @@ io::Task<io::Result<>> ResponseWriter::finish() {
     co_return io::fail(io::Errc::corrupt, "send");
   }
   finished_ = true;
-  if (rest.empty()) co_return io::Result<>{};
-  co_return co_await send_text(rest, Bytes{});
+  io::Result<> sent;
+  if (!rest.empty()) sent = co_await send_text(rest, Bytes{});
+  uncork();
+  co_return sent;
 }
 
 }  // namespace ringdrop::http

@@ -98,6 +98,8 @@ class ResponseWriter {
  private:
   std::string final_head(uint16_t status, std::string_view field_lines, std::optional<uint64_t> length);
   io::Pending<std::size_t> send_once(Bytes first, Bytes second, io::TimePoint patient_until);
+  void cork();
+  void uncork();
   io::Result<std::size_t> after_send(io::Result<std::size_t> sent, std::size_t wanted);
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
   void count_handed_over(std::size_t bytes);
@@ -118,6 +120,7 @@ class ResponseWriter {
   bool wants_body_ = true;
   bool chunked_ = false;
   bool finished_ = false;
+  bool corked_ = false;
   uint16_t status_ = 0;
   std::optional<uint64_t> length_;
   proto::Fields added_;

@@ -64,6 +64,10 @@ bool SimRing::in_memory(const void*, std::size_t, std::size_t) {
   return world_.chance().one_in(2);
 }
 
+void SimRing::cork(int fd, bool on) {
+  world_.cork(fd, on);
+}
+
 io::Result<io::SentNow> SimRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   return world_.send_file(socket, head, file, offset, bytes);
 }

@@ -1,6 +1,7 @@
 // Stream sockets of the simulated world: two ends, each with a bounded inbox. Bytes arrive in portions of random size.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -15,7 +16,14 @@ struct SimSocket {
   bool ended = false;                   // nothing more comes: the other end has shut down or closed
   bool reset = false;                   // the other end is gone with a reset
   bool write_shut = false;
+  bool sender_corks = false;  // the other end: the last bytes have not left
   std::weak_ptr<SimSocket> peer;
+
+  // How much of the inbox can be received.
+  std::size_t arrived() const {
+    constexpr std::size_t kHeldBack = 100;
+    return sender_corks && !ended ? inbox.size() - std::min(inbox.size() / 2, kHeldBack) : inbox.size();
+  }
 };
 
 struct SimListener {

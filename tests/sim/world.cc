@@ -242,6 +242,12 @@ io::Result<uint64_t> World::unacknowledged_bytes(int fd) {
   return peer ? peer->inbox.size() : 0;
 }
 
+void World::cork(int fd, bool on) {
+  SimSocket* const socket = socket_of(fd);
+  CHECK_THAT(socket != nullptr);
+  if (const auto peer = socket->peer.lock()) peer->sender_corks = on;
+}
+
 io::Result<io::SentNow> World::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   SimSocket* const sender = socket_of(socket);
   const auto* const source = find<File>(file);
@@ -291,7 +297,7 @@ bool World::can_progress(const InFlight& item) {
   const SimSocket* const socket = socket_of(request.fd);
   CHECK_THAT(socket != nullptr);
   if (request.op == io::Op::receive || request.op == io::Op::wait_readable) {
-    return !socket->inbox.empty() || socket->ended || socket->reset;
+    return socket->arrived() > 0 || socket->ended || socket->reset;
   }
   const auto peer = socket->peer.lock();
   if (socket->reset || !peer) return true;
@@ -333,9 +339,9 @@ std::optional<int32_t> World::progress_accept(const InFlight& item, SimListener&
 std::optional<int32_t> World::progress_receive(InFlight& item, SimSocket& socket) {
   const io::Request& request = item.operation->request;
   const std::size_t room = request.bytes - item.moved;
-  if (!socket.inbox.empty()) {
+  if (socket.arrived() > 0) {
     // All that is there and has room, or what has come by now.
-    const std::size_t most = std::min(room, socket.inbox.size());
+    const std::size_t most = std::min(room, socket.arrived());
     const std::size_t count = chance_.one_in(2) ? most : chance_.between(1, most);
     const auto end = socket.inbox.begin() + static_cast<std::ptrdiff_t>(count);
     std::copy(socket.inbox.begin(), end, request.data + item.moved);

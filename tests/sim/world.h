@@ -118,6 +118,7 @@ class World {
   io::Result<int> listen(const io::Address& address);
   io::Address local_address(int fd);
   io::Result<uint64_t> unacknowledged_bytes(int fd);
+  void cork(int fd, bool on);
   io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
   // The clock as a loop reads it.
