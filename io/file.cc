@@ -55,6 +55,8 @@ constexpr uint64_t kPageWindowBytes = 64 * kMiB;
 // A small file that is sent a thousand times a second is not looked at each time: what was read just now is the last
 // that the kernel gives up.
 constexpr std::chrono::milliseconds kPagesStay{20};
+// Far longer than a disk that works needs for what the kernel reads ahead.
+constexpr std::chrono::seconds kReadAheadLasts{1};
 
 }  // namespace
 
@@ -64,6 +66,8 @@ PageWindow& PageWindow::operator=(PageWindow&& other) noexcept {
   std::swap(pages_, other.pages_);
   std::swap(begin_, other.begin_);
   std::swap(bytes_, other.bytes_);
+  std::swap(can_count_, other.can_count_);
+  std::swap(missed_at_, other.missed_at_);
   seen_bytes_ = 0;
   return *this;
 }
@@ -83,13 +87,29 @@ bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
   return pages_ != nullptr;
 }
 
+// To count the pages costs a tenth of asking for each, but counts those that are still being read: after something was
+// missing, with which a read-ahead has begun, each is asked for.
+bool PageWindow::is_cached(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
+  const bool may_be_read_ahead = missed_at_ && now - *missed_at_ < kReadAheadLasts;
+  if (can_count_ && !may_be_read_ahead) {
+    const std::optional<bool> counted = ring_->all_cached(fd, offset, bytes);
+    if (counted) return *counted;
+    can_count_ = false;
+  }
+  return move_to(fd, offset, bytes) && ring_->in_memory(pages_, offset - begin_, bytes);
+}
+
 bool PageWindow::in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
   if (!ring_ || bytes == 0 || offset + bytes > length_) return false;
   if (offset == seen_offset_ && bytes == seen_bytes_ && now - seen_ < kPagesStay) return true;
-  if (!move_to(fd, offset, bytes) || !ring_->in_memory(pages_, offset - begin_, bytes)) return false;
+  bool there = is_cached(fd, offset, bytes, now);
   // Its last byte shows that nobody keeps readers out. Only of what is there: of what is not, this would begin a read
   // there, and the kernel would take who reads one piece after the other for one who jumps about.
-  if (!ring_->reads_at_once(fd, offset + bytes - 1)) return false;
+  there = there && ring_->reads_at_once(fd, offset + bytes - 1);
+  if (!there) {
+    missed_at_ = now;
+    return false;
+  }
   seen_ = now;
   seen_offset_ = offset;
   seen_bytes_ = bytes;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class PageWindow {
   bool in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now);
 
  private:
+  bool is_cached(int fd, uint64_t offset, std::size_t bytes, TimePoint now);
   bool move_to(int fd, uint64_t offset, std::size_t bytes);
   void close();
 
@@ -52,6 +54,8 @@ class PageWindow {
   TimePoint seen_{};  // when these were all there
   uint64_t seen_offset_ = 0;
   std::size_t seen_bytes_ = 0;
+  bool can_count_ = true;               // the kernel, pages that it has
+  std::optional<TimePoint> missed_at_;  // when something was not there the last time
 };
 
 class File {

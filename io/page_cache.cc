@@ -18,6 +18,20 @@ const std::size_t kPageBytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 // How many pages are asked for at a time: 1 MiB of 4 KiB ones.
 constexpr std::size_t kPagesAtOnce = 256;
 
+// cachestat(2), which the headers of Linux 6.1 do not have.
+constexpr long kCachestat = 451;
+struct CachestatRange {
+  uint64_t offset;
+  uint64_t bytes;
+};
+struct Cachestat {
+  uint64_t cached;
+  uint64_t dirty;
+  uint64_t under_writeback;
+  uint64_t evicted;
+  uint64_t recently_evicted;
+};
+
 // sendfile(2) has no flag for it: it waits for the peer unless the socket says otherwise. And it must not say so for
 // longer: a send of two parts that io_uring has left to a worker would end with EAGAIN instead of waiting.
 class NonBlocking {
@@ -72,6 +86,15 @@ bool pages_in_memory(const void* pages, std::size_t offset, std::size_t bytes) {
     offset += count * kPageBytes;
   }
   return true;
+}
+
+std::optional<bool> all_pages_cached(int fd, uint64_t offset, std::size_t bytes) {
+  const uint64_t begin = offset - offset % kPageBytes;
+  const uint64_t pages = (offset + bytes - begin + kPageBytes - 1) / kPageBytes;
+  const CachestatRange range{begin, pages * kPageBytes};
+  Cachestat found{};
+  if (syscall(kCachestat, fd, &range, &found, 0) != 0) return std::nullopt;
+  return found.cached >= pages;
 }
 
 bool byte_reads_at_once(int fd, uint64_t offset) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 #include "io/ring.h"
@@ -14,6 +15,7 @@ bool page_cache_can_be_asked();
 void* map_file_pages(int fd, uint64_t offset, std::size_t bytes);
 void unmap_file_pages(void* pages, std::size_t bytes);
 bool pages_in_memory(const void* pages, std::size_t offset, std::size_t bytes);
+std::optional<bool> all_pages_cached(int fd, uint64_t offset, std::size_t bytes);
 bool byte_reads_at_once(int fd, uint64_t offset);
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 

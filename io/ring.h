@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 #include "io/clock.h"
@@ -76,6 +77,10 @@ class Ring {
   // acknowledgement that comes in between sends a segment that is not full (tcp(7), TCP_CORK). Where there is no such
   // thing, nothing changes. Immediate.
   virtual void cork(int, bool /*on*/) {}
+  // Whether the page cache has all pages of these bytes of a file, be it that some are still being read: then who sends
+  // them waits. nullopt: the kernel does not say (before Linux 6.5), or not to this process. The file is the process's
+  // own. Immediate (cachestat(2)).
+  virtual std::optional<bool> all_cached(int, uint64_t, std::size_t) { return std::nullopt; }
   // Address space that stands for `bytes` bytes at `offset`, a multiple of the page size, of a file, for
   // in_memory(): nobody ever reads it. nullptr: not to be had. The file may be closed before unmap_pages(). Immediate
   // (mmap(2)).

@@ -254,12 +254,8 @@ Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
   return bytes_in_flight(fd);
 }
 
-void UringRing::limit_unsent(int fd) {
-  limit_unsent_bytes(fd);
-}
-
-void UringRing::cork(int fd, bool on) {
-  cork_socket(fd, on);
+std::optional<bool> UringRing::all_cached(int fd, uint64_t offset, std::size_t bytes) {
+  return all_pages_cached(fd, offset, bytes);
 }
 
 void* UringRing::map_pages(int fd, uint64_t offset, std::size_t bytes) {

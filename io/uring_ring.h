@@ -3,8 +3,10 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "io/blocking_calls.h"
 #include "io/ring.h"
 
 namespace ringdrop::io {
@@ -39,12 +41,13 @@ class UringRing final : public Ring {
   Result<int> make_socket(const Address& address) override;
   Address local_address(int fd) override;
   Result<uint64_t> unacknowledged_bytes(int fd) override;
-  void limit_unsent(int fd) override;
+  void limit_unsent(int fd) override { limit_unsent_bytes(fd); }
+  void cork(int fd, bool on) override { cork_socket(fd, on); }
+  std::optional<bool> all_cached(int fd, uint64_t offset, std::size_t bytes) override;
   void* map_pages(int fd, uint64_t offset, std::size_t bytes) override;
   void unmap_pages(void* pages, std::size_t bytes) override;
   bool in_memory(const void* pages, std::size_t offset, std::size_t bytes) override;
   bool reads_at_once(int fd, uint64_t offset) override;
-  void cork(int fd, bool on) override;
   Result<SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 

@@ -19,10 +19,10 @@ struct SimSocket {
   bool sender_corks = false;  // the other end: the last bytes have not left
   std::weak_ptr<SimSocket> peer;
 
-  // How much of the inbox can be received.
+  // How much of the inbox can be received. What is held back keeps no sender from sending more.
   std::size_t arrived() const {
-    constexpr std::size_t kHeldBack = 100;
-    return sender_corks && !ended ? inbox.size() - std::min(inbox.size() / 2, kHeldBack) : inbox.size();
+    const std::size_t held_back = sender_corks && !ended ? std::min<std::size_t>(100, inbox_limit / 4) : 0;
+    return inbox.size() - std::min(inbox.size(), held_back);
   }
 };
 

@@ -41,6 +41,26 @@ TEST_CASE("what was uploaded comes back, whatever its size and framing") {
   }
 }
 
+TEST_CASE("the last bytes of a long answer leave with it, and not when the connection ends") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    SimDisk disk(256 * kMiB);
+    World world(seed, disk);
+    SimServer server(world, SimServer::small_config());
+    REQUIRE(server.start());
+    io::EventLoop& loop = server.client_loop();
+    const std::string content = content_of(seed, 3 * kMiB + seed);
+    const auto created = run_task(world, loop, put(world, loop, server.address(), "x", content));
+    REQUIRE(created);
+    const io::TimePoint before = loop.now();
+    const auto found = run_task(world, loop, get(world, loop, server.address(), path_of(created->body)));
+    REQUIRE(found);
+    CHECK(found->body == content);
+    CHECK(loop.now() - before < SimServer::small_config().idle_timeout / 2);
+    server.stop();
+  }
+}
+
 TEST_CASE("a clean stop leaves no mark, and everything is there after the next start") {
   SimDisk disk(256 * kMiB);
   std::string path;
