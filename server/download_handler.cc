@@ -26,10 +26,9 @@ using io::Task;
 
 // How much is read and sent at a time with a large buffer: what is sent is still in the CPU's cache.
 constexpr std::size_t kDownloadChunk = 128 * kKiB;
-// How much of a file in the page cache is sent in one turn of the loop. What is smaller than the least is cheaper to
-// copy than to send from there.
+// How much of a file in the page cache is sent in one turn of the loop: a tenth of a millisecond. What is smaller than
+// the least is cheaper to copy than to send from there.
 constexpr std::size_t kMostSentAtOnce = kMiB;
-constexpr std::size_t kMostSentAmongOthers = 256 * kKiB;  // on a loop that is asked often
 constexpr std::size_t kLeastSentFromPages = 16 * kKiB;
 // The end of a limited file that is sent only to who has a download left.
 constexpr uint64_t kLastPiece = 64 * kKiB;
@@ -243,8 +242,7 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
 // What can be sent without a copy, and without a wait for the disk.
 std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offset, uint64_t end) const {
   if (!sends_pages_ || content_ || collecting_ || !part_head_.empty()) return std::nullopt;
-  const bool among_others = services_.loop.health().is_asked_often(services_.loop.now());
-  const std::size_t bytes = chunk_bytes(offset, end, among_others ? kMostSentAmongOthers : kMostSentAtOnce);
+  const std::size_t bytes = chunk_bytes(offset, end, kMostSentAtOnce);
   if (bytes < kLeastSentFromPages) return std::nullopt;
   return reader_->find_in_memory(offset, bytes);
 }
