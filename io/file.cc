@@ -87,16 +87,17 @@ bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
   return pages_ != nullptr;
 }
 
-// To count the pages costs a tenth of asking for each, but counts those that are still being read: after something was
-// missing, with which a read-ahead has begun, each is asked for.
+// To count the pages costs a tenth of asking for each, but counts those that are still being read: at first, and after
+// something was missing, with which a read-ahead may have begun, each is asked for.
 bool PageWindow::is_cached(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
-  const bool may_be_read_ahead = missed_at_ && now - *missed_at_ < kReadAheadLasts;
-  if (can_count_ && !may_be_read_ahead) {
-    const std::optional<bool> counted = ring_->all_cached(fd, offset, bytes);
-    if (counted) return *counted;
-    can_count_ = false;
-  }
-  return move_to(fd, offset, bytes) && ring_->in_memory(pages_, offset - begin_, bytes);
+  if (!missed_at_) missed_at_ = now;
+  const bool counts = can_count_ && now - *missed_at_ >= kReadAheadLasts;
+  const std::optional<bool> counted = counts ? ring_->all_cached(fd, offset, bytes) : std::nullopt;
+  if (counted && *counted) return true;
+  const bool there = move_to(fd, offset, bytes) && ring_->in_memory(pages_, offset - begin_, bytes);
+  // Not to this process, or of another file than the one below (overlayfs).
+  if (counts && (!counted || there)) can_count_ = false;
+  return there;
 }
 
 bool PageWindow::in_memory(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {

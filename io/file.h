@@ -55,7 +55,7 @@ class PageWindow {
   uint64_t seen_offset_ = 0;
   std::size_t seen_bytes_ = 0;
   bool can_count_ = true;               // the kernel, pages that it has
-  std::optional<TimePoint> missed_at_;  // when something was not there the last time
+  std::optional<TimePoint> missed_at_;  // when something was not there the last time, or nothing was known
 };
 
 class File {

@@ -255,7 +255,7 @@ Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
 }
 
 std::optional<bool> UringRing::all_cached(int fd, uint64_t offset, std::size_t bytes) {
-  return all_pages_cached(fd, offset, bytes);
+  return state_->asks_page_cache ? all_pages_cached(fd, offset, bytes) : std::nullopt;
 }
 
 void* UringRing::map_pages(int fd, uint64_t offset, std::size_t bytes) {

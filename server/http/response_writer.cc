@@ -151,6 +151,7 @@ io::Task<io::Result<>> ResponseWriter::write(Bytes bytes) {
   io::Result<> sent = co_await send_text(before, bytes);
   if (sent && chunked_) sent = co_await send_text("\r\n", Bytes{});
   if (sent) body_bytes_sent_ += bytes.size();
+  if (length_ && body_bytes_sent_ == *length_) uncork();
   co_return sent;
 }
 
