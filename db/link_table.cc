@@ -85,9 +85,8 @@ struct LinkTable::Sql {
 const LinkTable::Sql LinkTable::kSql[] = {
     {&Statements::insert_link,
      "INSERT INTO links (token, name, content_type, size, created_at_ms, delete_hash, expires_at_ms, max_downloads,"
-     " downloads, sha256, sha512, id, file, length, checksums) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-     "?12, ?13,"
-     " ?14, coalesce(?15, x''))",
+     " downloads, sha256, sha512, id, file, length, checksums)"
+     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, x''))",
      "insert a link"},
     {&Statements::insert_token, "INSERT INTO tokens (token, link) VALUES (?1, ?2)", "insert a token"},
     {&Statements::insert_extent,

@@ -2,7 +2,6 @@
 #include "db/catalogue_audit.h"
 
 #include <doctest/doctest.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <optional>
@@ -15,15 +14,8 @@
 namespace ringdrop::db {
 namespace {
 
+using test::change;
 using Patient = CatalogueSurgery::Patient;
-
-// SQL from outside.
-void change(const std::string& path, const char* sql) {
-  sqlite3* connection = nullptr;
-  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
-  CHECK(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(connection);
-}
 
 Upload make_upload(char id, std::optional<uint64_t> file, UploadState state = UploadState::open) {
   Upload upload;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -39,6 +40,14 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+// SQL from outside, also such as no connection of ours would take.
+inline void change(const std::string& path, const char* sql) {
+  sqlite3* connection = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
+  CHECK(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(connection);
+}
 
 // Runs batches when the test says so, on the test's thread: what is in a batch is no chance.
 class SteppedLane final : public io::Lane {

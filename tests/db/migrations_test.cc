@@ -142,14 +142,6 @@ TEST_CASE("a link of an older file keeps all that it has, each in its place") {
   CHECK(*links->ended(12, 10) == std::vector<std::string>{"a token"});
 }
 
-// SQL from outside, which no connection of ours would take.
-void change(const std::string& path, const char* sql) {
-  sqlite3* connection = nullptr;
-  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
-  CHECK(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(connection);
-}
-
 std::vector<std::string> contradictions(Database& database, const std::string& path) {
   REQUIRE(LinkNumbers::open(database, LinkNumbers::Key{}).has_value());
   io::Result<CatalogueAudit> audit = CatalogueAudit::open(path);
@@ -199,14 +191,15 @@ TEST_CASE("a file that damage has given to two links keeps no catalogue from bei
         "make"));
   }
   // A row of which its index knows nothing.
-  change(path,
-         "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE tbl_name = 'extents';"
-         "DELETE FROM sqlite_schema WHERE tbl_name = 'extents' AND type = 'index';"
-         "UPDATE sqlite_schema SET sql = replace(sql, ' UNIQUE', '') WHERE name = 'extents'");
-  change(path, "INSERT INTO extents VALUES (10, 2, 0, 7, x'')");
-  change(path,
-         "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE tbl_name = 'extents';"
-         "INSERT INTO sqlite_schema SELECT * FROM kept");
+  test::change(
+      path,
+      "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE tbl_name = 'extents';"
+      "DELETE FROM sqlite_schema WHERE tbl_name = 'extents' AND type = 'index';"
+      "UPDATE sqlite_schema SET sql = replace(sql, ' UNIQUE', '') WHERE name = 'extents'");
+  test::change(path, "INSERT INTO extents VALUES (10, 2, 0, 7, x'')");
+  test::change(path,
+               "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE tbl_name = 'extents';"
+               "INSERT INTO sqlite_schema SELECT * FROM kept");
   Database database = open(path);
   REQUIRE(read(database, "SELECT count(*) FROM extents WHERE length = 7") == 2);
   REQUIRE(migrate(database));
