@@ -115,11 +115,14 @@ Task<> a_peer_that_is_gone(RingUnderTest& ring) {
   io::File file = co_await file_with(ring, content);
   ConnectedPair pair = co_await connected_pair(ring);
   co_await send_text(ring.loop(), pair.server, "unread: its end is a reset");
-  co_await pause(ring.loop(), kShort);
+  // Not closed before it has come: only unread bytes make a close a reset, and that makes the server's end readable.
+  const auto arrived = co_await pair.client.wait_readable(in(ring.loop(), kLong), kNoStop);
+  CHECK(arrived.has_value());
   {
     const io::Socket gone = std::move(pair.client);
   }
-  co_await pause(ring.loop(), kShort);
+  const auto reset = co_await pair.server.wait_readable(in(ring.loop(), kLong), kNoStop);
+  CHECK(reset.has_value());
   co_await wait_until_in_memory(ring, file, 0, content.size());
   const Result<SentNow> sent = pair.server.send_file_now(as_bytes(kHead), file, 0, content.size());
   REQUIRE_FALSE(sent.has_value());
