@@ -67,11 +67,12 @@ class Download {
   Task<Result<>> send();
 
  private:
-  Task<Result<>> open_reader();
-  Task<Result<>> send_body();
-  Task<Result<>> send_range(proto::ByteRange range);
+  void make_reader();
+  Task<Result<>> send_nothing();
+  Task<Result<>> send_range(const proto::ByteRange& range);
+  Task<Result<>> send_parts_end();
   Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
-  Task<Result<bool>> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end);
+  Result<bool> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset);
   std::optional<storage::BlobReader::FilePiece> find_pages(uint64_t offset, uint64_t end) const;
   Task<Result<std::size_t>> send_piece(Bytes piece);
   Task<Result<std::size_t>> begin_part(Bytes piece);
@@ -109,16 +110,25 @@ void Download::start_answer() {
 }
 
 Task<Result<>> Download::send() {
-  Result<> opened;
-  if (!content_) opened = co_await open_reader();
-  if (!opened || response_.is_head()) {
-    if (opened) start_answer();
-    co_return opened;
+  if (!content_) {
+    make_reader();
+    Result<> opened;
+    if (!reader_->open_now()) opened = co_await reader_->open();
+    if (!opened) co_return opened;
+  }
+  if (response_.is_head()) {
+    start_answer();
+    co_return Result<>{};
   }
   const bool whole = plan_.boundary.empty() && plan_.body_bytes == link_.size_bytes && link_.size_bytes > 0;
   collecting_ = whole && services_.hot_links.start_collecting(*hot_);
   if (collecting_) collected_.reserve(link_.size_bytes);
-  const Result<> sent = co_await send_body();
+  Result<> sent;
+  if (link_.size_bytes == 0) sent = co_await send_nothing();
+  for (const proto::ByteRange& range : plan_.ranges) {
+    if (sent) sent = co_await send_range(range);
+  }
+  if (sent && !plan_.boundary.empty()) sent = co_await send_parts_end();
   if (collecting_ && collected_.size() == link_.size_bytes) {
     services_.hot_links.keep_content(hot_, std::move(collected_));
   }
@@ -130,9 +140,8 @@ Task<Result<>> Download::send() {
   co_return sent;
 }
 
-Task<Result<>> Download::open_reader() {
+void Download::make_reader() {
   if (!reader_) reader_.emplace(services_.blobs.open_reader(extents_of(link_)));
-  co_return co_await reader_->open();
 }
 
 void Download::collect(Bytes sent) {
@@ -151,25 +160,18 @@ Task<> Download::settle() {
   services_.download_counts.add_unsettled(link_.token, last_byte_sent_);
 }
 
-Task<Result<>> Download::send_body() {
-  if (link_.size_bytes == 0) {
-    if (needs_download(0, 0)) {
-      const Result<> may = co_await take_download();
-      if (!may) co_return may;
-    }
-    start_answer();
-    last_byte_sent_ = true;
+// An empty file.
+Task<Result<>> Download::send_nothing() {
+  if (needs_download(0, 0)) {
+    const Result<> may = co_await take_download();
+    if (!may) co_return may;
   }
-  bool first = true;
-  for (const proto::ByteRange& range : plan_.ranges) {
-    if (!plan_.boundary.empty()) {
-      part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
-    }
-    first = false;
-    const Result<> sent = co_await send_range(range);
-    if (!sent) co_return sent;
-  }
-  if (plan_.boundary.empty()) co_return Result<>{};
+  start_answer();
+  last_byte_sent_ = true;
+  co_return Result<>{};
+}
+
+Task<Result<>> Download::send_parts_end() {
   const std::string end = proto::format_parts_end(plan_.boundary);
   co_return co_await response_.write(as_bytes(end));
 }
@@ -200,7 +202,12 @@ std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t mos
   return std::min<uint64_t>(most, until - offset);
 }
 
-Task<Result<>> Download::send_range(proto::ByteRange range) {
+// `range` is one of the plan's.
+Task<Result<>> Download::send_range(const proto::ByteRange& range) {
+  if (!plan_.boundary.empty()) {
+    const bool first = &range == plan_.ranges.data();
+    part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
+  }
   const uint64_t end = range.last + 1;
   uint64_t offset = range.first;
   while (offset < end) {
@@ -217,7 +224,11 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
       offset += *sent;
       kept_up = *sent == piece.size();
     } else if (pages) {
-      kept_up = co_await send_pages(*pages, offset, end);
+      const uint64_t before = offset;
+      kept_up = send_pages(*pages, offset);
+      // Nothing here waits by itself, and requests that came together may follow: the others have their turn.
+      const bool more = offset < end || !response_.inbound().unused().empty();
+      if (offset > before && more) co_await services_.loop.next_turn();
     } else {
       kept_up = co_await send_from_disk(offset, end);
     }
@@ -228,7 +239,8 @@ Task<Result<>> Download::send_range(proto::ByteRange range) {
     // meanwhile and its file is gone: who has begun gets the rest; or it has no file (small_file_size bounds it).
     stop_collecting();
     if (content_ && !link_.extents.empty()) {
-      const Result<> opened = co_await open_reader();
+      make_reader();
+      const Result<> opened = co_await reader_->open();
       if (opened) content_.reset();
     }
     const Result<> writable = co_await response_.wait_writable();
@@ -248,20 +260,17 @@ std::optional<storage::BlobReader::FilePiece> Download::find_pages(uint64_t offs
 }
 
 // true: the peer took all that was there, here and below. `offset` moves on.
-Task<Result<bool>> Download::send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset, uint64_t end) {
+Result<bool> Download::send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset) {
   start_answer();
   const Result<io::SentNow> sent = response_.write_file_now(*piece.file, piece.offset, piece.bytes);
-  if (!sent) co_return std::unexpected(sent.error());
+  if (!sent) return std::unexpected(sent.error());
   offset += sent->bytes;
-  if (sent->bytes > 0) was_writable_ = false;
-  // Nothing here waits by itself, and requests that came together may follow: the others have their turn.
-  const bool more = offset < end || !response_.inbound().unused().empty();
-  if (sent->bytes > 0 && more) co_await services_.loop.next_turn();
   // Whatever is wrong with the file: a read tells. And a socket that is writable and takes nothing would be asked for
   // ever.
   if (sent->bytes < piece.bytes && !sent->peer_is_full) sends_pages_ = false;
   if (sent->bytes == 0 && sent->peer_is_full && was_writable_) sends_pages_ = false;
-  co_return !sent->peer_is_full;
+  if (sent->bytes > 0) was_writable_ = false;
+  return !sent->peer_is_full;
 }
 
 Task<Result<bool>> Download::send_from_disk(uint64_t& offset, uint64_t end) {
@@ -345,6 +354,7 @@ Task<Result<>> handle_download(const Services& services, const Exchange& exchang
   if (hot->link.max_downloads) running.emplace(services.running_downloads, hot->link.token);
   Download download(services, exchange, std::move(hot), plan);
   const Result<> sent = co_await download.send();
+  if (sent && exchange.response.finished()) co_return sent;
   if (sent) co_return co_await exchange.response.finish();
   if (exchange.response.started()) co_return sent;
   if (sent.error().code == io::Errc::refused) co_return co_await refuse(exchange, errors::kNotFound);

@@ -16,14 +16,17 @@ BlobReader::BlobReader(io::EventLoop& loop, const io::Directory& blobs, OpenBlob
   for (const Extent& extent : extents_) size_bytes_ += extent.length_bytes;
 }
 
-io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
-  if (file_ && open_extent_ == extent) co_return io::Result<>{};
-  file_.reset();
+bool BlobReader::open_now(std::size_t extent) {
+  if (file_ && open_extent_ == extent) return true;
+  file_ = open_blobs_.find(extents_[extent].file, extents_[extent].length_bytes);
   open_extent_ = extent;
+  return file_ != nullptr;
+}
+
+io::Task<io::Result<>> BlobReader::open(std::size_t extent) {
+  if (open_now(extent)) co_return io::Result<>{};
   const BlobId id = extents_[extent].file;
   const uint64_t length_bytes = extents_[extent].length_bytes;
-  file_ = open_blobs_.find(id, length_bytes);
-  if (file_) co_return io::Result<>{};
   const std::string path = path_of(id);
   io::Result<io::OwnedFd> fd = co_await blobs_.open_file(path.c_str(), io::OpenMode::read_own);
   const bool own = fd.has_value();
@@ -46,8 +49,10 @@ io::Task<io::Result<std::size_t>> BlobReader::read_some_at(MutableBytes into, ui
   CHECK_THAT(offset < size_bytes_ && !into.empty());
   std::size_t extent = 0;
   while (offset >= extents_[extent].length_bytes) offset -= extents_[extent++].length_bytes;
-  const io::Result<> opened = co_await open(extent);
-  if (!opened) co_return std::unexpected(opened.error());
+  if (!open_now(extent)) {
+    const io::Result<> opened = co_await open(extent);
+    if (!opened) co_return std::unexpected(opened.error());
+  }
   const uint64_t left = extents_[extent].length_bytes - offset;
   const MutableBytes part = into.first(std::min<uint64_t>(into.size(), left));
   const io::Result<std::size_t> got = co_await file_->read_some_at(part, offset, fixed_buffer);

@@ -22,6 +22,8 @@ class BlobReader {
 
   // Opens the first file and compares its length. Errors as read_some_at().
   io::Task<io::Result<>> open() { return open(0); }
+  // The same when that file is open already, for another reader; false: open() has to. Does not suspend.
+  bool open_now() { return open_now(0); }
 
   uint64_t size_bytes() const { return size_bytes_; }
 
@@ -41,6 +43,7 @@ class BlobReader {
 
  private:
   io::Task<io::Result<>> open(std::size_t extent);
+  bool open_now(std::size_t extent);
 
   io::EventLoop& loop_;
   const io::Directory& blobs_;

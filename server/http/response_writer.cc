@@ -150,8 +150,7 @@ io::Task<io::Result<>> ResponseWriter::write(Bytes bytes) {
   if (chunked_) before += proto::format_chunk_size(bytes.size());
   io::Result<> sent = co_await send_text(before, bytes);
   if (sent && chunked_) sent = co_await send_text("\r\n", Bytes{});
-  if (sent) body_bytes_sent_ += bytes.size();
-  if (length_ && body_bytes_sent_ == *length_) uncork();
+  if (sent) count_body(bytes.size());
   co_return sent;
 }
 
@@ -161,9 +160,7 @@ io::Task<io::Result<std::size_t>> ResponseWriter::write_some(Bytes bytes, io::Mi
   io::Result<std::size_t> sent = co_await send_once(head, bytes, loop_.now() + patience);
   sent = after_send(sent, head.size() + bytes.size());
   if (!sent) co_return sent;
-  const std::size_t of_body = count_sent(*sent);
-  if (body_bytes_sent_ == *length_) uncork();
-  co_return of_body;
+  co_return count_sent(*sent);
 }
 
 io::Result<io::SentNow> ResponseWriter::write_file_now(const io::File& file, uint64_t offset, std::size_t bytes) {
@@ -175,7 +172,6 @@ io::Result<io::SentNow> ResponseWriter::write_file_now(const io::File& file, uin
   if (!sent) return sent;
   count_handed_over(sent->bytes);
   sent->bytes = count_sent(sent->bytes);
-  if (body_bytes_sent_ == *length_) uncork();
   return sent;
 }
 
@@ -195,8 +191,16 @@ std::size_t ResponseWriter::count_sent(std::size_t bytes) {
     held_head_.clear();
     held_head_sent_ = 0;
   }
-  body_bytes_sent_ += bytes - of_head;
+  count_body(bytes - of_head);
   return bytes - of_head;
+}
+
+// An answer of known length ends with its last byte.
+void ResponseWriter::count_body(std::size_t bytes) {
+  body_bytes_sent_ += bytes;
+  if (!length_ || body_bytes_sent_ != *length_ || !held_head_.empty()) return;
+  finished_ = true;
+  uncork();
 }
 
 // A socket is writable again only when a third of its send buffer is free: megabytes, which a slow reader does not take

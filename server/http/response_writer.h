@@ -73,8 +73,8 @@ class ResponseWriter {
   // Until the peer has acknowledged all that was sent: only then has it arrived. closed: it never will. There is no
   // event for it: looks again and again, less and less often.
   io::Task<io::Result<>> wait_acknowledged();
-  // The end of a streamed answer. Fewer bytes than announced: the connection will be closed, so that a short answer
-  // never looks whole.
+  // The end of a streamed answer, unless it is finished() by its last byte. Fewer bytes than announced: the connection
+  // will be closed, so that a short answer never looks whole.
   io::Task<io::Result<>> finish();
 
   // 101 (RFC 9110 15.2.2): from now on the connection speaks another protocol, over inbound() and its socket, until the
@@ -104,6 +104,7 @@ class ResponseWriter {
   io::Task<io::Result<>> send_text(std::string_view first, Bytes second);
   void count_handed_over(std::size_t bytes);
   std::size_t count_sent(std::size_t bytes);
+  void count_body(std::size_t bytes);
   void count_acknowledged();
 
   io::EventLoop& loop_;
