@@ -32,19 +32,6 @@ struct Cachestat {
   uint64_t recently_evicted;
 };
 
-// sendfile(2) has no flag for it: it waits for the peer unless the socket says otherwise. And it must not say so for
-// longer: a send of two parts that io_uring has left to a worker would end with EAGAIN instead of waiting.
-class NonBlocking {
- public:
-  explicit NonBlocking(int socket) : socket_(socket) { fcntl(socket_, F_SETFL, O_NONBLOCK); }
-  ~NonBlocking() { fcntl(socket_, F_SETFL, 0); }
-  NonBlocking(const NonBlocking&) = delete;
-  NonBlocking& operator=(const NonBlocking&) = delete;
-
- private:
-  int socket_;
-};
-
 bool must_wait(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
@@ -103,6 +90,10 @@ bool byte_reads_at_once(int fd, uint64_t offset) {
   return preadv2(fd, &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
 }
 
+void set_socket_waits(int socket, bool waits) {
+  fcntl(socket, F_SETFL, waits ? 0 : O_NONBLOCK);
+}
+
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   SentNow sent;
   if (!head.empty()) {
@@ -113,7 +104,6 @@ Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint
     sent.peer_is_full = sent.bytes < head.size();
     if (sent.peer_is_full) return sent;
   }
-  const NonBlocking meanwhile(socket);
   auto at = static_cast<off_t>(offset);
   const ssize_t now = ::sendfile(socket, file, &at, bytes);
   if (now < 0 && is_the_peers(errno)) return std::unexpected(error_from_errno(errno, "send"));

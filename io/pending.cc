@@ -50,7 +50,9 @@ void PendingBase::fire() noexcept {
 }
 
 void PendingBase::complete(int32_t result) noexcept {
-  if (result == -EINTR && !cancelled_because_) {
+  // EAGAIN: see Ring::set_waits().
+  const bool again = result == -EINTR || (result == -EAGAIN && request.op == Op::receive);
+  if (again && !cancelled_because_) {
     loop_.ring().submit(*this);
     return;
   }

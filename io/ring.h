@@ -92,8 +92,13 @@ class Ring {
   // Whether a read of the byte at `offset` would not wait: neither for the disk nor for who changes the file. Of what
   // is not in the page cache a read begins. Immediate (preadv2(2), RWF_NOWAIT).
   virtual bool reads_at_once(int, uint64_t) { return false; }
+  // Whether a call on this socket may wait in the kernel (else O_NONBLOCK). All do at first. When it may not, a send or
+  // a receive of all its bytes can end early, and a receive with EAGAIN: where a worker of the kernel has taken it
+  // over. Immediate.
+  virtual void set_waits(int, bool /*waits*/) {}
   // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
-  // without waiting for the peer. closed, system: the connection is lost. Immediate (sendfile(2)).
+  // without waiting for the peer. The socket may not wait. closed, system: the connection is lost. Immediate
+  // (sendfile(2)).
   virtual Result<SentNow> send_file(int, Bytes, int, uint64_t, std::size_t) { return SentNow{}; }
   // Registers memory as fixed buffer `slot`; false: not possible, go on without. Immediate when the memory is resident
   // (Op::make_resident); else the kernel makes it so here.

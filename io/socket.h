@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <stop_token>
+#include <utility>
 
 #include "base/bytes.h"
 #include "io/address.h"
@@ -33,7 +34,8 @@ class Socket {
   Pending<void> wait_writable(TimePoint deadline, const std::stop_token& stop);
   // All of `head`, then `bytes` bytes at `offset` of `file`, which are in its in_memory(): as much as leaves without
   // waiting for the peer. Immediate. closed, system: the connection is lost.
-  Result<SentNow> send_file_now(Bytes head, const File& file, uint64_t offset, std::size_t bytes) const {
+  Result<SentNow> send_file_now(Bytes head, const File& file, uint64_t offset, std::size_t bytes) {
+    set_waits(false);
     return loop_.ring().send_file(fd_.get(), head, file.fd_.get(), offset, bytes);
   }
   // What was sent and the peer has not acknowledged (tcp(7), SIOCOUTQ); 0 when it cannot be told. closed: it never
@@ -47,8 +49,14 @@ class Socket {
   Pending<void> shutdown_write();
 
  private:
+  // Changed only when it has to be: one who asks for one file after the other is sent them without a call for it.
+  void set_waits(bool waits) {
+    if (std::exchange(waits_, waits) != waits) loop_.ring().set_waits(fd_.get(), waits);
+  }
+
   EventLoop& loop_;
   OwnedFd fd_;
+  bool waits_ = true;  // in the kernel
 };
 
 class Listener {

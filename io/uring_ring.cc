@@ -274,6 +274,10 @@ bool UringRing::reads_at_once(int fd, uint64_t offset) {
   return byte_reads_at_once(fd, offset);
 }
 
+void UringRing::set_waits(int fd, bool waits) {
+  set_socket_waits(fd, waits);
+}
+
 Result<SentNow> UringRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   return send_file_without_waiting(socket, head, file, offset, bytes);
 }

@@ -48,6 +48,7 @@ class UringRing final : public Ring {
   void unmap_pages(void* pages, std::size_t bytes) override;
   bool in_memory(const void* pages, std::size_t offset, std::size_t bytes) override;
   bool reads_at_once(int fd, uint64_t offset) override;
+  void set_waits(int fd, bool waits) override;
   Result<SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 

@@ -98,6 +98,29 @@ Task<> nobody_waits_for_the_peer(RingUnderTest& ring) {
   CHECK(got == expected);
 }
 
+// The peer is slow and has more to take than fits: a send of all its bytes waits for it, between files too.
+Task<> a_send_behind_a_file_waits(RingUnderTest& ring) {
+  const std::string content = pattern(100'000);
+  const std::string text = pattern(ring.too_much());
+  io::File file = co_await file_with(ring, content);
+  ConnectedPair pair = co_await connected_pair(ring);
+  io::TaskScope scope(ring.loop());
+  std::string got;
+  scope.spawn(take_to_end(ring.loop(), pair.client, got));
+  std::string expected;
+  for (int i = 0; i < 2; ++i) {
+    co_await wait_until_in_memory(ring, file, 0, content.size());
+    const Result<SentNow> sent = pair.server.send_file_now(Bytes{}, file, 0, content.size());
+    REQUIRE(sent.has_value());
+    expected += content.substr(0, sent->bytes);
+    co_await send_text(ring.loop(), pair.server, text);
+    expected += text;
+  }
+  static_cast<void>(co_await pair.server.shutdown_write());
+  co_await scope.join();
+  CHECK(got == expected);
+}
+
 Task<> the_socket_waits_as_before(RingUnderTest& ring) {
   const std::string content = pattern(1'000);
   io::File file = co_await file_with(ring, content);
@@ -135,6 +158,7 @@ std::span<const Behaviour> send_file_behaviours() {
   static constexpr Behaviour all[] = {
       {"a file in memory arrives behind its head, however slowly the peer reads", all_arrives},
       {"a file is sent as far as the peer takes it, and nobody waits", nobody_waits_for_the_peer},
+      {"a send of all its bytes waits behind a file that was sent", a_send_behind_a_file_waits},
       {"a receive waits behind a file that was sent", the_socket_waits_as_before},
       {"a file sent to a peer that is gone: closed", a_peer_that_is_gone},
   };

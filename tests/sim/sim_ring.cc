@@ -68,6 +68,10 @@ void SimRing::cork(int fd, bool on) {
   world_.cork(fd, on);
 }
 
+void SimRing::set_waits(int fd, bool waits) {
+  world_.set_waits(fd, waits);
+}
+
 io::Result<io::SentNow> SimRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   return world_.send_file(socket, head, file, offset, bytes);
 }

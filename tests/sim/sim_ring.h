@@ -33,6 +33,7 @@ class SimRing final : public io::Ring {
   bool in_memory(const void*, std::size_t, std::size_t) override;
   bool reads_at_once(int, uint64_t) override { return true; }
   void cork(int fd, bool on) override;
+  void set_waits(int fd, bool waits) override;
   io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   // Every other slab, so that both paths are walked.
   bool register_memory(unsigned slot, MutableBytes) override { return slot % 2 == 0; }

@@ -16,6 +16,7 @@ struct SimSocket {
   bool ended = false;                   // nothing more comes: the other end has shut down or closed
   bool reset = false;                   // the other end is gone with a reset
   bool write_shut = false;
+  bool waits = true;          // Ring::set_waits()
   bool sender_corks = false;  // the other end: the last bytes have not left
   std::weak_ptr<SimSocket> peer;
 

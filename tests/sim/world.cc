@@ -248,10 +248,16 @@ void World::cork(int fd, bool on) {
   if (const auto peer = socket->peer.lock()) peer->sender_corks = on;
 }
 
+void World::set_waits(int fd, bool waits) {
+  SimSocket* const socket = socket_of(fd);
+  CHECK_THAT(socket != nullptr);
+  socket->waits = waits;
+}
+
 io::Result<io::SentNow> World::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {
   SimSocket* const sender = socket_of(socket);
   const auto* const source = find<File>(file);
-  CHECK_THAT(sender != nullptr && source != nullptr);
+  CHECK_THAT(sender != nullptr && source != nullptr && !sender->waits);
   const auto peer = sender->peer.lock();
   if (!peer || sender->reset || sender->write_shut) return io::fail(io::Errc::closed, "send", EPIPE);
   std::vector<std::byte> all(head.begin(), head.end());
@@ -338,6 +344,8 @@ std::optional<int32_t> World::progress_accept(const InFlight& item, SimListener&
 
 std::optional<int32_t> World::progress_receive(InFlight& item, SimSocket& socket) {
   const io::Request& request = item.operation->request;
+  CHECK_THAT(socket.waits || !request.all);
+  if (!socket.waits && chance_.one_in(16)) return -EAGAIN;  // a worker of the kernel had it
   const std::size_t room = request.bytes - item.moved;
   if (socket.arrived() > 0) {
     // All that is there and has room, or what has come by now.
@@ -357,6 +365,7 @@ std::optional<int32_t> World::progress_receive(InFlight& item, SimSocket& socket
 
 std::optional<int32_t> World::progress_send(InFlight& item, SimSocket& socket) {
   const io::Request& request = item.operation->request;
+  CHECK_THAT(socket.waits);
   const auto peer = socket.peer.lock();
   const std::size_t total = request.bytes + request.bytes2;
   if (!peer || socket.reset || socket.write_shut) return item.moved > 0 ? static_cast<int32_t>(item.moved) : -EPIPE;

@@ -119,6 +119,7 @@ class World {
   io::Address local_address(int fd);
   io::Result<uint64_t> unacknowledged_bytes(int fd);
   void cork(int fd, bool on);
+  void set_waits(int fd, bool waits);
   io::Result<io::SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
   // The clock as a loop reads it.
