@@ -104,6 +104,10 @@ class Measured:
         """Where an upload can be downloaded."""
         return f"/{name}"
 
+    def link(self, name, file):  # pylint: disable=unused-argument
+        """Serves this file, which another server keeps; the path, or None where that cannot be."""
+        return None
+
     def stored_files(self):
         """Paths of all that it keeps, to take them out of the page cache."""
         return [path for path in self.directory.rglob("*") if path.is_file()]
@@ -154,6 +158,10 @@ class Nginx(Measured):
         self.launch(shutil.which("nginx") or "/usr/sbin/nginx", "-e", self.directory / "log", "-c",
                     self.directory / "nginx.conf")
         return self.wait_for_port()
+
+    def link(self, name, file):
+        os.link(file, self.directory / "files" / name)
+        return self.path_of(name, None)
 
 
 class Asyncio(Measured):
