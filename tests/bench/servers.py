@@ -128,6 +128,10 @@ class Ringdrop(Measured):
         self.port = self.server.address[1]
         return self
 
+    def blobs(self):
+        """The files with the contents of uploads, as they were uploaded."""
+        return [path for path in (self.server.data / "blobs").rglob("*") if path.is_file()]
+
     def fill(self, links, **how):
         """Gives it so many links (recovery.fill), for which it is stopped and started again."""
         self.server.stop()

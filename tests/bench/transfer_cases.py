@@ -107,11 +107,11 @@ def upload_small(bench):
                 print(f"upload_small: {kib} KiB, requests/s, to nginx: {to_nginx:.2f}x")
 
 
-def stored(server, sizes, others):
-    """Paths of files of these sizes on that server, as far as it can of those of another one: each filling of the page
-    cache has a speed of its own, which differs by more than the servers do."""
+def stored(server, sizes, ringdrop):
+    """Paths of files of these sizes on that server. Where it can it serves those that `ringdrop` keeps, if there is one:
+    each filling of the page cache has a speed of its own, which differs by more than the servers do."""
     by_size = collections.defaultdict(list)
-    for file in others.stored_files() if others else ():
+    for file in ringdrop.blobs() if ringdrop else ():
         by_size[file.stat().st_size].append(file)
     paths = []
     for number, size in enumerate(sizes):
