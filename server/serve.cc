@@ -299,7 +299,7 @@ int run_server(const Config& config, const std::string& notify_socket) {
   if (!io::page_cache_can_be_asked()) {
     log.warn(
         "mincore(2) is refused: downloads are copied, which costs some speed (under systemd: "
-        "SystemCallFilter=mincore)");
+        "SystemCallFilter=mincore cachestat)");
   }
   const uint64_t descriptors = io::raise_descriptor_limit();
   const uint64_t open_files = open_files_per_loop(config, descriptors, loop_total);
