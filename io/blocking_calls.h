@@ -22,12 +22,4 @@ class BlockingCall final : public Job {
   int32_t result_ = 0;
 };
 
-// Immediate calls on sockets; see Ring.
-Result<int> listen_socket(const Address& address);
-Result<int> stream_socket(const Address& address);
-Address socket_address(int fd);
-void limit_unsent_bytes(int fd);
-void cork_socket(int fd, bool on);
-Result<uint64_t> bytes_in_flight(int fd);
-
 }  // namespace ringdrop::io

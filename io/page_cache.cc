@@ -1,6 +1,5 @@
 #include "io/page_cache.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -88,10 +87,6 @@ bool byte_reads_at_once(int fd, uint64_t offset) {
   std::byte read;
   const iovec into{&read, 1};
   return preadv2(fd, &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
-}
-
-void set_socket_waits(int socket, bool waits) {
-  fcntl(socket, F_SETFL, waits ? 0 : O_NONBLOCK);
 }
 
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {

@@ -17,7 +17,6 @@ void unmap_file_pages(void* pages, std::size_t bytes);
 bool pages_in_memory(const void* pages, std::size_t offset, std::size_t bytes);
 std::optional<bool> all_pages_cached(int fd, uint64_t offset, std::size_t bytes);
 bool byte_reads_at_once(int fd, uint64_t offset);
-void set_socket_waits(int socket, bool waits);
 Result<SentNow> send_file_without_waiting(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes);
 
 }  // namespace ringdrop::io

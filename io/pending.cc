@@ -50,9 +50,7 @@ void PendingBase::fire() noexcept {
 }
 
 void PendingBase::complete(int32_t result) noexcept {
-  // EAGAIN: see Ring::set_waits().
-  const bool again = result == -EINTR || (result == -EAGAIN && request.op == Op::receive);
-  if (again && !cancelled_because_) {
+  if (result == -EINTR && !cancelled_because_) {
     loop_.ring().submit(*this);
     return;
   }

@@ -92,9 +92,9 @@ class Ring {
   // Whether a read of the byte at `offset` would not wait: neither for the disk nor for who changes the file. Of what
   // is not in the page cache a read begins. Immediate (preadv2(2), RWF_NOWAIT).
   virtual bool reads_at_once(int, uint64_t) { return false; }
-  // Whether a call on this socket may wait in the kernel (else O_NONBLOCK). All do at first. When it may not, a send or
-  // a receive of all its bytes can end early, and a receive with EAGAIN: where a worker of the kernel has taken it
-  // over. Immediate.
+  // Whether calls on this socket may wait in the kernel (else O_NONBLOCK). They may at first. When they may not, a send
+  // of two parts can end early: where a worker of the kernel has taken it over, sendmsg(2) looks at the flag, as
+  // io_uring's send and receive do not. Immediate.
   virtual void set_waits(int, bool /*waits*/) {}
   // Sends `head`, then `bytes` bytes at `offset` of a file, in_memory(), without copying them: as much as leaves
   // without waiting for the peer. The socket may not wait. closed, system: the connection is lost. Immediate

@@ -38,12 +38,11 @@ Pending<std::size_t> Socket::receive_later(MutableBytes into, TimePoint deadline
 }
 
 Pending<std::size_t> Socket::receive_all(MutableBytes into, TimePoint deadline, const std::stop_token& stop) {
-  set_waits(true);
   return {loop_, "receive", receive_request(fd_.get(), into, true), deadline, &stop};
 }
 
 Pending<std::size_t> Socket::send_all(Bytes first, Bytes second, TimePoint deadline, const std::stop_token& stop) {
-  set_waits(true);
+  if (!second.empty()) set_waits(true);
   Request request = plain_request(Op::send, fd_.get());
   request.prompt = true;
   request.data = readable(first);

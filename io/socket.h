@@ -43,20 +43,21 @@ class Socket {
   Result<uint64_t> unacknowledged_bytes() const { return loop_.ring().unacknowledged_bytes(fd_.get()); }
   // A send waits for the one before it to leave, see Ring: a peer who is slow finds no old messages in between.
   void limit_unsent() { loop_.ring().limit_unsent(fd_.get()); }
-  // Segments leave full, see Ring: for the time in which more is certain to follow at once.
+  // Segments leave full, see Ring: as long as more is to follow. What is held back is less than a segment.
   void cork(bool on) { loop_.ring().cork(fd_.get(), on); }
   // Tells the peer that nothing more comes; its bytes can still be received.
   Pending<void> shutdown_write();
 
  private:
-  // Changed only when it has to be: one who asks for one file after the other is sent them without a call for it.
+  // Whether calls may wait in the kernel, see Ring. Changed only when it has to be: one who asks for one file after the
+  // other is sent them without a call for it.
   void set_waits(bool waits) {
     if (std::exchange(waits_, waits) != waits) loop_.ring().set_waits(fd_.get(), waits);
   }
 
   EventLoop& loop_;
   OwnedFd fd_;
-  bool waits_ = true;  // in the kernel
+  bool waits_ = true;
 };
 
 class Listener {

@@ -238,22 +238,6 @@ void UringRing::random(MutableBytes out) {
   }
 }
 
-Result<int> UringRing::listen(const Address& address) {
-  return listen_socket(address);
-}
-
-Result<int> UringRing::make_socket(const Address& address) {
-  return stream_socket(address);
-}
-
-Address UringRing::local_address(int fd) {
-  return socket_address(fd);
-}
-
-Result<uint64_t> UringRing::unacknowledged_bytes(int fd) {
-  return bytes_in_flight(fd);
-}
-
 std::optional<bool> UringRing::all_cached(int fd, uint64_t offset, std::size_t bytes) {
   return state_->asks_page_cache ? all_pages_cached(fd, offset, bytes) : std::nullopt;
 }
@@ -272,10 +256,6 @@ bool UringRing::in_memory(const void* pages, std::size_t offset, std::size_t byt
 
 bool UringRing::reads_at_once(int fd, uint64_t offset) {
   return byte_reads_at_once(fd, offset);
-}
-
-void UringRing::set_waits(int fd, bool waits) {
-  set_socket_waits(fd, waits);
 }
 
 Result<SentNow> UringRing::send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "io/blocking_calls.h"
 #include "io/ring.h"
+#include "io/socket_calls.h"
 
 namespace ringdrop::io {
 
@@ -37,10 +37,10 @@ class UringRing final : public Ring {
   void give_way() override;
   std::chrono::nanoseconds thread_cpu_time() override;
   void random(MutableBytes out) override;
-  Result<int> listen(const Address& address) override;
-  Result<int> make_socket(const Address& address) override;
-  Address local_address(int fd) override;
-  Result<uint64_t> unacknowledged_bytes(int fd) override;
+  Result<int> listen(const Address& address) override { return listen_socket(address); }
+  Result<int> make_socket(const Address& address) override { return stream_socket(address); }
+  Address local_address(int fd) override { return socket_address(fd); }
+  Result<uint64_t> unacknowledged_bytes(int fd) override { return bytes_in_flight(fd); }
   void limit_unsent(int fd) override { limit_unsent_bytes(fd); }
   void cork(int fd, bool on) override { cork_socket(fd, on); }
   std::optional<bool> all_cached(int fd, uint64_t offset, std::size_t bytes) override;
@@ -48,7 +48,7 @@ class UringRing final : public Ring {
   void unmap_pages(void* pages, std::size_t bytes) override;
   bool in_memory(const void* pages, std::size_t offset, std::size_t bytes) override;
   bool reads_at_once(int fd, uint64_t offset) override;
-  void set_waits(int fd, bool waits) override;
+  void set_waits(int fd, bool waits) override { set_socket_waits(fd, waits); }
   Result<SentNow> send_file(int socket, Bytes head, int file, uint64_t offset, std::size_t bytes) override;
   bool register_memory(unsigned slot, MutableBytes memory) override;
 
