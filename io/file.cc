@@ -87,15 +87,16 @@ bool PageWindow::move_to(int fd, uint64_t offset, std::size_t bytes) {
   return pages_ != nullptr;
 }
 
-// To count the pages costs a tenth of asking for each, but counts those that are still being read: at first, and after
-// something was missing, with which a read-ahead may have begun, each is asked for.
+// To count the pages costs a thirtieth of asking for each, but counts those that are still being read: at first, and
+// after something was missing, with which a read-ahead may have begun, each is asked for. What others begin to read in
+// the middle of a piece meanwhile, another loop or program, is not noticed: the loop then waits once for the disk.
 bool PageWindow::is_cached(int fd, uint64_t offset, std::size_t bytes, TimePoint now) {
   if (!missed_at_) missed_at_ = now;
   const bool counts = can_count_ && now - *missed_at_ >= kReadAheadLasts;
   const std::optional<bool> counted = counts ? ring_->all_cached(fd, offset, bytes) : std::nullopt;
   if (counted && *counted) return true;
   const bool there = move_to(fd, offset, bytes) && ring_->in_memory(pages_, offset - begin_, bytes);
-  // Not to this process, or of another file than the one below (overlayfs).
+  // The kernel refuses this process, or counts the pages of another file than the one it reads from (overlayfs).
   if (counts && (!counted || there)) can_count_ = false;
   return there;
 }

@@ -69,7 +69,7 @@ class Download {
  private:
   void make_reader();
   Task<Result<>> send_nothing();
-  Task<Result<>> send_range(const proto::ByteRange& range);
+  Task<Result<>> send_range(proto::ByteRange range, bool first);
   Task<Result<>> send_parts_end();
   Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
   Result<bool> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset);
@@ -125,9 +125,7 @@ Task<Result<>> Download::send() {
   if (collecting_) collected_.reserve(link_.size_bytes);
   Result<> sent;
   if (link_.size_bytes == 0) sent = co_await send_nothing();
-  for (const proto::ByteRange& range : plan_.ranges) {
-    if (sent) sent = co_await send_range(range);
-  }
+  for (std::size_t i = 0; i < plan_.ranges.size() && sent; ++i) sent = co_await send_range(plan_.ranges[i], i == 0);
   if (sent && !plan_.boundary.empty()) sent = co_await send_parts_end();
   if (collecting_ && collected_.size() == link_.size_bytes) {
     services_.hot_links.keep_content(hot_, std::move(collected_));
@@ -202,10 +200,9 @@ std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t mos
   return std::min<uint64_t>(most, until - offset);
 }
 
-// `range` is one of the plan's.
-Task<Result<>> Download::send_range(const proto::ByteRange& range) {
+// `first`: of the answer's parts.
+Task<Result<>> Download::send_range(proto::ByteRange range, bool first) {
   if (!plan_.boundary.empty()) {
-    const bool first = &range == plan_.ranges.data();
     part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
   }
   const uint64_t end = range.last + 1;

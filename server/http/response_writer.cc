@@ -257,10 +257,8 @@ io::Task<io::Result<>> ResponseWriter::finish() {
     co_return io::fail(io::Errc::corrupt, "send");
   }
   finished_ = true;
-  io::Result<> sent;
-  if (!rest.empty()) sent = co_await send_text(rest, Bytes{});
-  uncork();
-  co_return sent;
+  if (rest.empty()) co_return io::Result<>{};
+  co_return co_await send_text(rest, Bytes{});
 }
 
 }  // namespace ringdrop::http

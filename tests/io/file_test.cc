@@ -213,6 +213,39 @@ TEST_CASE("what the kernel has let go of is not in memory until it is read again
   CHECK(file->in_memory(0, *got));
 }
 
+TEST_CASE("pages are counted wherever a piece begins and ends, where the kernel counts them") {
+  Files files;
+  const std::size_t size = 3 * 64 * kKiB + 1;
+  files.temporary.write("counted", pattern(size));
+  const int fd = open((files.temporary / "counted").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  io::Ring& ring = files.fixture.loop().ring();
+  if (!ring.all_cached(fd, 0, 1)) {
+    MESSAGE("this kernel does not count pages, or not for us");
+    close(fd);
+    return;
+  }
+  for (const std::size_t offset : {std::size_t{0}, std::size_t{1}, std::size_t{4'095}, std::size_t{4'096}, size - 1}) {
+    for (const std::size_t bytes : {std::size_t{1}, std::size_t{2}, std::size_t{4'096}, std::size_t{4'097}, size}) {
+      CAPTURE(offset);
+      CAPTURE(bytes);
+      CHECK(ring.all_cached(fd, offset, std::min(bytes, size - offset)) == true);
+    }
+  }
+  REQUIRE(fdatasync(fd) == 0);
+  REQUIRE(posix_fadvise(fd, 64 * kKiB, 64 * kKiB, POSIX_FADV_DONTNEED) == 0);
+  if (ring.all_cached(fd, 64 * kKiB, 64 * kKiB) == true) {
+    MESSAGE("the directory for temporary files is memory itself");
+    close(fd);
+    return;
+  }
+  CHECK(ring.all_cached(fd, 0, 64 * kKiB) == true);
+  CHECK(ring.all_cached(fd, 0, 64 * kKiB + 1) == false);
+  CHECK(ring.all_cached(fd, 128 * kKiB - 1, 2) == false);
+  CHECK(ring.all_cached(fd, 128 * kKiB, 64 * kKiB + 1) == true);
+  close(fd);
+}
+
 // By this process; from proc(5), /proc/pid/io.
 std::optional<uint64_t> read_from_disk() {
   std::ifstream counters("/proc/self/io");

@@ -60,6 +60,11 @@ io::Result<uint64_t> SimRing::unacknowledged_bytes(int fd) {
   return world_.unacknowledged_bytes(fd);
 }
 
+std::optional<bool> SimRing::all_cached(int, uint64_t, std::size_t) {
+  if (world_.chance().one_in(16)) return std::nullopt;
+  return world_.chance().one_in(2);
+}
+
 bool SimRing::in_memory(const void*, std::size_t, std::size_t) {
   return world_.chance().one_in(2);
 }

@@ -29,6 +29,7 @@ class SimRing final : public io::Ring {
   io::Address local_address(int fd) override;
   io::Result<uint64_t> unacknowledged_bytes(int fd) override;
   // Now and then, in whatever way the page cache is filled.
+  std::optional<bool> all_cached(int, uint64_t, std::size_t) override;
   void* map_pages(int, uint64_t, std::size_t) override { return this; }
   bool in_memory(const void*, std::size_t, std::size_t) override;
   bool reads_at_once(int, uint64_t) override { return true; }

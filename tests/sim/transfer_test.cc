@@ -61,6 +61,77 @@ TEST_CASE("the last bytes of a long answer leave with it, and not when the conne
   }
 }
 
+std::string get_request(const std::string& path, std::string_view fields = {}) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n{}\r\n", path, fields);
+}
+
+// Of a two-part answer: the body of each part.
+std::vector<std::string> parts_of(const Response& response) {
+  const std::string& type = response.fields.at("content-type");
+  const std::string delimiter = "\r\n--" + type.substr(type.find("boundary=") + 9);
+  std::vector<std::string> parts;
+  const std::string body = "\r\n" + response.body;
+  for (std::size_t at = 0; body.compare(at + delimiter.size(), 2, "--") != 0;) {
+    const std::size_t begin = body.find("\r\n\r\n", at) + 4;
+    at = body.find(delimiter, begin);
+    REQUIRE(at != std::string::npos);
+    parts.push_back(body.substr(begin, at - begin));
+  }
+  return parts;
+}
+
+// On one connection: what a file that was sent has left behind (a cork, a socket that may not wait) is nothing to what
+// follows.
+io::Task<> everything_in_turn(World& world, io::EventLoop& loop, io::Address address, std::string path,
+                              const std::string& content) {
+  SimClient client(world, loop, address);
+  const std::string second = content_of(99, 1'000'001);
+  for (int round = 0; round < 2; ++round) {
+    CHECK((co_await client.send(get_request(path))).has_value());
+    const auto whole = co_await client.receive();
+    REQUIRE(whole.has_value());
+    CHECK(whole->body == content);
+
+    const std::string head = fmt::format("PUT /y HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", second.size());
+    CHECK((co_await client.send(head + second)).has_value());
+    const auto created = co_await client.receive();
+    REQUIRE(created.has_value());
+    CHECK(created->status == 201);
+
+    CHECK((co_await client.send(get_request(path, "Range: bytes=1-1500000, 2000000-2999999\r\n"))).has_value());
+    const auto ranges = co_await client.receive();
+    REQUIRE(ranges.has_value());
+    CHECK(ranges->status == 206);
+    CHECK(parts_of(*ranges) == std::vector{content.substr(1, 1'500'000), content.substr(2'000'000, 1'000'000)});
+
+    CHECK((co_await client.send(get_request(path_of(created->body)) + get_request(path))).has_value());
+    const auto first = co_await client.receive();
+    const auto behind = co_await client.receive();
+    REQUIRE(first.has_value());
+    REQUIRE(behind.has_value());
+    CHECK(first->body == second);
+    CHECK(behind->body == content);
+  }
+}
+
+TEST_CASE("a connection over which files were sent takes and gives everything else") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    SimDisk disk(256 * kMiB);
+    World world(seed, disk);
+    SimServer server(world, SimServer::small_config());
+    REQUIRE(server.start());
+    io::EventLoop& loop = server.client_loop();
+    const std::string content = content_of(seed, 3 * kMiB + seed);
+    const auto created = run_task(world, loop, put(world, loop, server.address(), "x", content));
+    REQUIRE(created);
+    const io::TimePoint before = loop.now();
+    run_task(world, loop, everything_in_turn(world, loop, server.address(), path_of(created->body), content));
+    CHECK(loop.now() - before < SimServer::small_config().idle_timeout / 2);
+    server.stop();
+  }
+}
+
 TEST_CASE("a clean stop leaves no mark, and everything is there after the next start") {
   SimDisk disk(256 * kMiB);
   std::string path;
