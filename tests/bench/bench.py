@@ -166,12 +166,16 @@ class Bench:
                   file=sys.stderr, flush=True)
             time.sleep(REST)
 
-    def judge(self, case, what, value, least=None, most=None, unit="x"):
+    def judge(self, case, what, value, least=None, most=None, below=None, unit="x"):
         """Notes whether a bar is reached; nothing when there is no value (a peer is missing)."""
         if value is None:
             return
-        bar = f">= {least:g}" if least is not None else f"<= {most:g}"
-        reached = value >= least if least is not None else value <= most
+        if least is not None:
+            bar, reached = f">= {least:g}", value >= least
+        elif most is not None:
+            bar, reached = f"<= {most:g}", value <= most
+        else:
+            bar, reached = f"< {below:g}", value < below
         self.verdicts.append({"case": case, "what": what, "bar": f"{bar}{unit}", "value": value, "unit": unit,
                               "reached": bool(reached)})
 

@@ -132,10 +132,12 @@ def watchers(bench):
                           check=False, env={**os.environ, "TMPDIR": str(bench.root)})
     cpu = re.search(r"cpu for watching: ([-\d.]+) %", made.stdout)
     slower = re.search(r"takes ([-+\d.]+) % longer", made.stdout)
-    if not cpu or not slower:
+    memory_each = re.search(r"memory a watcher: ([-\d]+) B", made.stdout)
+    if not cpu or not slower or not memory_each:
         raise RuntimeError(f"watchers.py has not come to its end: {made.stdout}")
-    bench.judge("watchers", "watching, of a core", float(cpu.group(1)), most=15, unit=" %")
+    bench.judge("watchers", "watching, of a core", float(cpu.group(1)), below=15, unit=" %")
     bench.judge("watchers", "a watched upload takes longer by", float(slower.group(1)), most=5, unit=" %")
+    bench.judge("watchers", "memory of each", int(memory_each.group(1)) / KIB, most=12, unit=" KiB")
 
 
 CASES = {"memory": memory, "watchers": watchers}
