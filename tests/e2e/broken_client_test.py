@@ -24,9 +24,10 @@ class BrokenClients(EndToEnd):
     def assert_leaves_nothing(self, behave, *options, clients=CLIENTS):
         """`behave(server, wires)` opens `clients` connections, misbehaves and ends them all."""
         server = self.server(*options)
-        wires = [server.connect() for _ in range(8)]  # side by side, so on all loops, each with a directory
+        put = request("PUT", "/x", body=BODY)
+        wires = [server.connect().send(put) for _ in range(8)]  # side by side, so on all loops, each with a directory
         for wire in wires:
-            self.assertEqual(wire.send(request("PUT", "/x", body=BODY)).read_final().status, 201)
+            self.assertEqual(wire.read_final().status, 201)
         for wire in wires:
             wire.close()
         behave(server, 4)
