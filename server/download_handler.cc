@@ -69,7 +69,7 @@ class Download {
  private:
   void make_reader();
   Task<Result<>> send_nothing();
-  Task<Result<>> send_range(proto::ByteRange range, bool first);
+  Task<Result<>> send_range(proto::ByteRange range);
   Task<Result<>> send_parts_end();
   Task<Result<bool>> send_from_disk(uint64_t& offset, uint64_t end);
   Result<bool> send_pages(const storage::BlobReader::FilePiece& piece, uint64_t& offset);
@@ -120,13 +120,20 @@ Task<Result<>> Download::send() {
     start_answer();
     co_return Result<>{};
   }
-  const bool whole = plan_.boundary.empty() && plan_.body_bytes == link_.size_bytes && link_.size_bytes > 0;
+  const bool in_parts = !plan_.boundary.empty();
+  const bool whole = !in_parts && plan_.body_bytes == link_.size_bytes && link_.size_bytes > 0;
   collecting_ = whole && services_.hot_links.start_collecting(*hot_);
   if (collecting_) collected_.reserve(link_.size_bytes);
   Result<> sent;
   if (link_.size_bytes == 0) sent = co_await send_nothing();
-  for (std::size_t i = 0; i < plan_.ranges.size() && sent; ++i) sent = co_await send_range(plan_.ranges[i], i == 0);
-  if (sent && !plan_.boundary.empty()) sent = co_await send_parts_end();
+  for (std::size_t i = 0; i < plan_.ranges.size() && sent; ++i) {
+    const proto::ByteRange range = plan_.ranges[i];
+    if (in_parts) {
+      part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, i == 0);
+    }
+    sent = co_await send_range(range);
+  }
+  if (sent && in_parts) sent = co_await send_parts_end();
   if (collecting_ && collected_.size() == link_.size_bytes) {
     services_.hot_links.keep_content(hot_, std::move(collected_));
   }
@@ -200,11 +207,7 @@ std::size_t Download::chunk_bytes(uint64_t offset, uint64_t end, std::size_t mos
   return std::min<uint64_t>(most, until - offset);
 }
 
-// `first`: of the answer's parts.
-Task<Result<>> Download::send_range(proto::ByteRange range, bool first) {
-  if (!plan_.boundary.empty()) {
-    part_head_ = proto::format_part_head(plan_.boundary, plan_.part_type, range, link_.size_bytes, first);
-  }
+Task<Result<>> Download::send_range(proto::ByteRange range) {
   const uint64_t end = range.last + 1;
   uint64_t offset = range.first;
   while (offset < end) {
@@ -351,9 +354,8 @@ Task<Result<>> handle_download(const Services& services, const Exchange& exchang
   if (hot->link.max_downloads) running.emplace(services.running_downloads, hot->link.token);
   Download download(services, exchange, std::move(hot), plan);
   const Result<> sent = co_await download.send();
-  if (sent && exchange.response.finished()) co_return sent;
-  if (sent) co_return co_await exchange.response.finish();
-  if (exchange.response.started()) co_return sent;
+  if (sent && !exchange.response.finished()) co_return co_await exchange.response.finish();
+  if (sent || exchange.response.started()) co_return sent;
   if (sent.error().code == io::Errc::refused) co_return co_await refuse(exchange, errors::kNotFound);
   // Deleted between the lookup and the opening: as if it had come a moment later.
   const std::expected<db::Link, proto::Rejection> again = co_await find_link(services, token);
