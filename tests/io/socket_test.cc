@@ -5,9 +5,13 @@
 #include <doctest/doctest.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -51,7 +55,57 @@ Task<Result<std::size_t>> receive_one(io::EventLoop& loop, io::Socket& socket) {
   co_return co_await socket.receive_all(writable(into), in(loop, kLong), kNoStop);
 }
 
+// Reads so little at a time that the sender's poll of it is armed hundreds of times.
+void read_slowly(int fd, std::size_t& total) {
+  std::string some(2048, '\0');
+  for (ssize_t got = 1; got > 0; total += static_cast<std::size_t>(std::max<ssize_t>(got, 0))) {
+    got = ::read(fd, some.data(), some.size());
+  }
+}
+
+// How many bytes of the two parts have left, behind a byte of a file.
+Task<std::size_t> send_file_and_parts(TestLoop& fixture, io::Socket& socket, const std::string& path,
+                                      const std::string& part) {
+  auto root = co_await io::open_root_directory(fixture.loop(), path.c_str());
+  REQUIRE(root.has_value());
+  const io::Directory directory(fixture.loop(), *std::move(root));
+  auto fd = co_await directory.open_file("sent", io::OpenMode::read);
+  REQUIRE(fd.has_value());
+  const io::File file(fixture.loop(), *std::move(fd));
+  const auto sent = socket.send_file_now(Bytes{}, file, 0, 1);
+  REQUIRE(sent.has_value());
+  CHECK(sent->bytes == 1);
+  const auto all = co_await socket.send_all(as_bytes(part), as_bytes(part), in(fixture.loop(), kLong), kNoStop);
+  REQUIRE(all.has_value());
+  static_cast<void>(co_await socket.shutdown_write());
+  co_return *all;
+}
+
 }  // namespace
+
+// The kernel hands a send to a worker when it has polled for it 128 times, and there sendmsg(2) does not wait on a
+// socket that may not.
+TEST_CASE("a send of two parts outlasts a very slow peer, behind a file that was sent") {
+  TestLoop fixture;
+  const TemporaryDirectory directory;
+  directory.write("sent", "x");
+  int ends[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  const int least = 1;
+  REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0);
+  const std::string part = pattern(2 * kMiB);
+  std::size_t read = 0;
+  std::size_t sent = 0;
+  std::thread reader(read_slowly, ends[1], std::ref(read));
+  {
+    io::Socket socket(fixture.loop(), io::OwnedFd(fixture.ring(), ends[0]));
+    sent = fixture.run(send_file_and_parts(fixture, socket, directory.path(), part));
+  }
+  reader.join();
+  ::close(ends[1]);
+  CHECK(sent == 2 * part.size());
+  CHECK(read == 1 + 2 * part.size());
+}
 
 TEST_CASE("a client thread gets its megabytes back, over IPv4, IPv6 and a Unix socket") {
   const TemporaryDirectory directory;
